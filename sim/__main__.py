@@ -1,0 +1,101 @@
+"""`python -m sim`: predict what a workload does to one thread, by theory and by simulation."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from sim.flags import Parser, UsageError, add_workload_flags, fail, workload_from
+from sim.nominal import Nominal, nominal
+from sim.workload import Workload
+
+EXAMPLES = """examples:
+  python -m sim --rate 300 --service-ms 5            more than one thread can do
+  python -m sim --rate 150 --service-ms 5            a load it can sustain
+  python -m sim --rate 150 --service-ms 5 --plot queue.png
+  python -m sim --arrivals trace:requests.csv --rate 140 --json
+"""
+PLOT_FORMATS = (".png", ".svg", ".pdf")
+
+
+def main() -> None:
+    """Run the command."""
+    parser = Parser("python -m sim", "Predict how one thread behaves under a load: theory beside simulation.", EXAMPLES)
+    add_workload_flags(parser)
+    output = parser.add_argument_group("output")
+    output.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
+    output.add_argument("--plot", metavar="FILE", help="draw queue length and latency over time (png, svg or pdf)")
+    output.add_argument("--out", metavar="DIR", help="write trajectory.csv and prediction.json there")
+    args = parser.parse(sys.argv[1:])
+    try:
+        plot = _plot_path(args.plot)
+        out = _out_directory(args.out)
+        workload = workload_from(args)
+    except UsageError as error:
+        fail("sim", str(error))
+    run(workload, as_json=args.json, plot=plot, out=out)
+
+
+def run(workload: Workload, *, as_json: bool, plot: Path | None, out: Path | None) -> None:
+    """Predict, and show or write what came of it."""
+    # What follows takes a moment to load, so bad input has been refused before.
+    from sim.estimate import ensemble_band  # noqa: PLC0415
+    from sim.run import simulate  # noqa: PLC0415
+
+    theory = nominal(workload)
+    trajectory = simulate(workload)
+    simulated = trajectory.metrics()
+    band = ensemble_band(workload)
+    document = json.dumps(_document(workload, theory, simulated, band), indent=2, allow_nan=False)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        trajectory.write_csv(out / "trajectory.csv")
+        (out / "prediction.json").write_text(document + "\n", encoding="utf-8")
+    if plot is not None:
+        from sim.plot import draw  # noqa: PLC0415 - matplotlib only where something is drawn
+
+        draw(plot, workload, theory, trajectory)
+    if as_json:
+        print(document)
+    else:
+        from rich.console import Console  # noqa: PLC0415
+
+        from sim.screen import Result, show  # noqa: PLC0415
+
+        show(Console(highlight=False), Result(workload, theory, trajectory, simulated, band))
+        if plot is not None:
+            print(f"\nDrawn: {plot}")
+
+
+def _document(workload: Workload, theory: Nominal, simulated: dict[str, Any], band: Any) -> dict[str, Any]:
+    return {
+        "schema_version": 1,
+        "command": "python -m sim " + " ".join(sys.argv[1:]),
+        "workload": workload.describe(),
+        "theory": theory.document(),
+        "simulated": simulated | {"ensemble_band": band},
+    }
+
+
+def _plot_path(text: str | None) -> Path | None:
+    if text is None:
+        return None
+    path = Path(text)
+    if path.suffix.lower() not in PLOT_FORMATS:
+        raise UsageError(f"--plot {text}: must end in .png, .svg or .pdf, as in --plot queue.png")
+    if not path.parent.is_dir():
+        raise UsageError(f"--plot {text}: there is no directory {path.parent}; make it first")
+    return path
+
+
+def _out_directory(text: str | None) -> Path | None:
+    if text is None:
+        return None
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"--out {text}: is a file; give a directory")
+    return path
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""What a parameter may be: checks that quote the value and say what would be accepted."""
+
+from collections.abc import Sequence
+
+
+class InvalidWorkload(ValueError):  # noqa: N818 - it reads as what it is
+    """A parameter that cannot be: `field` names it, `remedy` says what would be accepted."""
+
+    def __init__(self, field: str, value: object, remedy: str) -> None:
+        super().__init__(f"{field}={value!r}: {remedy}")
+        self.field, self.value, self.remedy = field, value, remedy
+
+
+def number(field: str, value: object, low: float, high: float, remedy: str, *, above: bool = False) -> float:
+    """Return `value` as a float between `low` (or above it) and `high`; NaN and infinities are neither."""
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    # A comparison with NaN is false, so NaN falls through to the error.
+    if not (known and (low < value if above else low <= value) and value <= high):  # type: ignore[operator]
+        raise InvalidWorkload(field, value, f"must be {remedy}")
+    return float(value)  # type: ignore[arg-type]
+
+
+def whole(field: str, value: object, low: int, high: int, remedy: str) -> int:
+    """Return `value`, an int between `low` and `high`."""
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise InvalidWorkload(field, value, f"must be {remedy}")
+    return value
+
+
+def choice(field: str, value: object, choices: Sequence[str]) -> str:
+    """Return `value`, one of `choices`."""
+    if not isinstance(value, str) or value not in choices:
+        raise InvalidWorkload(field, value, f"must be one of {', '.join(choices)}")
+    return value
+
+
+def positive(text: str, most: float) -> float | None:
+    """Return the number above 0 and at most `most` that a piece of a specification spells; None if it does not.
+
+    >>> positive("1.5", 10.0), positive("nan", 10.0), positive("x", 10.0)
+    (1.5, None, None)
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0.0 < value <= most else None

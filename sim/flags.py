@@ -1,0 +1,214 @@
+"""The command line that every package shares: the workload's flags, parsed once, and errors of one line.
+
+Standard library only, so that the real processor's edges can use it too. Flags arrive as text and become typed values
+here; what a value may be is `Workload`'s business, and its complaint is told in the flag's own words.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, NoReturn
+
+from sim.checks import InvalidWorkload
+from sim.recording import RecordingError
+from sim.workload import Workload
+
+EXIT_BAD_INPUT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A flag: the workload's field it sets, how its text becomes a value, and what to write instead of a bad one."""
+
+    field: str
+    convert: Callable[[str], Any]
+    metavar: str
+    help: str
+    remedy: str
+
+
+def _milliseconds(text: str) -> float:
+    return float(text) / 1000.0
+
+
+def _integer(text: str) -> int:
+    """Read 20000, 20_000, 2e4: whole numbers however they are written."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(text) from None
+    if not value.is_finite() or value.adjusted() > 20 or value != value.to_integral_value():
+        raise ValueError(text)
+    return int(value)
+
+
+FLAGS = {
+    "--rate": Flag(
+        "rate_per_s",
+        float,
+        "R",
+        "messages/s on average [100]",
+        "messages/s: more than 0, at most 1e6, as in --rate 100",
+    ),
+    "--service-ms": Flag(
+        "service_s",
+        _milliseconds,
+        "MS",
+        "work a message, ms [5]",
+        "milliseconds from 1e-3 to 1e5, as in --service-ms 5",
+    ),
+    "--duration": Flag(
+        "duration_s",
+        float,
+        "S",
+        "seconds in which messages arrive [10]",
+        "seconds: more than 0, at most 1e6, as in --duration 10",
+    ),
+    "--messages": Flag(
+        "messages",
+        _integer,
+        "N",
+        "how many messages, instead of --duration",
+        "a whole number from 1 to 1e9, as in --messages 2000",
+    ),
+    "--arrivals": Flag(
+        "arrivals",
+        str,
+        "KIND",
+        "poisson, deterministic, bursty[:RATIO[:DWELL_S]], or a recording: trace:FILE[:COLUMN] of instants, "
+        "gaps:FILE[:COLUMN] of seconds between them [poisson]",
+        "",
+    ),
+    "--service": Flag(
+        "service", str, "KIND", "deterministic, exponential, lognormal:CV or empirical:FILE [deterministic]", ""
+    ),
+    "--workers": Flag(
+        "workers", _integer, "N", "state machines, w0 … [10]", "a whole number from 1 to 100000, as in --workers 10"
+    ),
+    "--popularity": Flag("popularity", str, "KIND", "which worker a message is for: uniform or zipf:S [uniform]", ""),
+    "--query-rate": Flag(
+        "query_rate_per_s",
+        float,
+        "R",
+        "questions about a worker's state, per second [0]",
+        "queries/s from 0 to 1e6, as in --query-rate 20",
+    ),
+    "--query-ms": Flag(
+        "query_service_s",
+        _milliseconds,
+        "MS",
+        "time to answer one, ms [0.3]",
+        "milliseconds from 1e-3 to 1e5, as in --query-ms 0.3",
+    ),
+    "--query-policy": Flag(
+        "query_policy",
+        str,
+        "P",
+        "first: before the next message; fifo: behind every message due when it is seen; idle: when nothing is due "
+        "[first]",
+        "",
+    ),
+    "--order": Flag("order", str, "O", "fifo, round-robin (over workers) or per-worker [fifo]", ""),
+    "--inbox": Flag(
+        "inbox",
+        _integer,
+        "N",
+        "places for messages taken but not started [unbounded]",
+        "a whole number from 1 to 1e9, as in --inbox 100",
+    ),
+    "--seed": Flag(
+        "seed", _integer, "N", "which of the possible runs [1]", "a whole number from 0 to 2^63 - 1, as in --seed 1"
+    ),
+}
+
+
+class UsageError(ValueError):
+    """Bad input: the message is the one line to show."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that complains in one line on stderr and exits with 2."""
+
+    def __init__(self, prog: str, description: str, epilog: str) -> None:
+        super().__init__(
+            prog=prog,
+            description=description,
+            epilog=epilog,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    def parse(self, argv: Sequence[str]) -> argparse.Namespace:
+        """Parse, taking a negative number, -inf and -nan after a flag as its value, so that it can be quoted."""
+        words = list(argv)
+        for place in range(len(words) - 1, 0, -1):
+            flag, value = words[place - 1], words[place]
+            if flag.startswith("--") and "=" not in flag and re.match(r"-(\d|\.|inf|nan)", value, re.IGNORECASE):
+                words[place - 1 : place + 1] = [f"{flag}={value}"]
+        return self.parse_args(words)
+
+    def error(self, message: str) -> NoReturn:
+        """Print one line and exit with 2."""
+        line = " ".join(message.removeprefix("argument ").split())
+        if not line.endswith("--help"):
+            line = f"{line}; see {self.prog} --help"
+        fail(self.prog, line)
+
+
+def fail(command: str, line: str) -> NoReturn:
+    """Print one line on stderr and exit with 2: bad input."""
+    print(f"{command}: {line}", file=sys.stderr)
+    raise SystemExit(EXIT_BAD_INPUT)
+
+
+def add_workload_flags(parser: argparse.ArgumentParser, names: Iterable[str] = tuple(FLAGS)) -> None:
+    """Add these of the workload's flags to a parser; their values stay text until `workload_from`."""
+    group = parser.add_argument_group("the workload")
+    for name in names:
+        flag = FLAGS[name]
+        group.add_argument(name, dest=flag.field, metavar=flag.metavar, help=flag.help)
+
+
+def workload_from(args: argparse.Namespace) -> Workload:
+    """Return the workload that the flags describe; UsageError names flag, value and remedy.
+
+    What the sources have to tell (rows that were out of order) goes to stderr.
+    """
+    given = {name: getattr(args, flag.field, None) for name, flag in FLAGS.items()}
+    if given["--duration"] is not None and given["--messages"] is not None:
+        raise UsageError(
+            f"--duration {given['--duration']} and --messages {given['--messages']}: give one of them, not both"
+        )
+    fields = {FLAGS[name].field: _value(name, text) for name, text in given.items() if text is not None}
+    try:
+        workload = Workload(**fields)
+        len(workload)  # what only generating shows
+    except InvalidWorkload as error:
+        name = next(name for name, flag in FLAGS.items() if flag.field == error.field)
+        text = given[name] if given[name] is not None else _default_text(error)
+        raise UsageError(f"{name} {text}: {_remedy(name, error)}") from None
+    except RecordingError as error:
+        raise UsageError(str(error)) from None
+    for note in workload.notes:
+        print(note, file=sys.stderr)
+    return workload
+
+
+def _value(name: str, text: str) -> Any:
+    try:
+        return FLAGS[name].convert(text)
+    except (ValueError, OverflowError):
+        raise UsageError(f"{name} {text}: must be {FLAGS[name].remedy}") from None
+
+
+def _default_text(error: InvalidWorkload) -> str:
+    return f"{error.value} (the default)"
+
+
+def _remedy(name: str, error: InvalidWorkload) -> str:
+    """Return the complaint in the flag's unit where it is about the flag's range."""
+    flag = FLAGS[name]
+    return f"must be {flag.remedy}" if error.remedy.startswith("must be") and flag.remedy else error.remedy

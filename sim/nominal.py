@@ -1,0 +1,109 @@
+"""The nominal prediction: what theory says about a workload, from its flags alone.
+
+Where no formula exists, the numbers are None and the note names the nearest formula that does.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sim.theory import MD1, MG1, Distribution
+from sim.workload import Workload
+
+# As tail probabilities: in floating point, 1 − 0.99 is not 0.01.
+PERCENTILES = {"p50": 0.5, "p95": 0.05, "p99": 0.01}
+
+
+@dataclass(frozen=True, slots=True)
+class Nominal:
+    """The `theory` object of the JSON documents, as attributes; times in seconds."""
+
+    model: str
+    utilization: float | None
+    stable: bool | None
+    capacity_per_s: float
+    queue_growth_per_s: float | None
+    latency_growth_s_per_s: float | None
+    wait_s: dict[str, float | None] | None
+    latency_s: dict[str, float | None] | None
+    queue_length: dict[str, float] | None
+    note: str | None
+
+    def document(self) -> dict[str, Any]:
+        """Return the object as JSON has it."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def nominal(workload: Workload) -> Nominal:
+    """Return what theory says about a workload.
+
+    >>> nominal(Workload(rate_per_s=300, service_s=0.005)).queue_growth_per_s
+    100.0
+    >>> nominal(Workload(rate_per_s=100, service_s=0.005)).wait_s["mean"]
+    0.0025
+    """
+    rate, service_s = workload.rate_per_s, workload.service_s
+    assert service_s is not None  # a workload fills it in
+    free = 1.0 - _query_share(workload)
+    capacity = max(free, 0.0) / service_s
+    name = _model_name(workload)
+    if rate is None:
+        note = "all messages arrive in one instant: there is no rate, and no steady state to speak of"
+        return Nominal(name, None, None, capacity, None, None, None, None, None, note)
+    rho, stable = rate * service_s, rate < capacity
+    growth = max(0.0, rate - capacity)
+    latency_growth = max(0.0, rate / capacity - 1.0) if capacity else None
+    if not stable:
+        growing = "growth shown instead" if growth else "at exactly the capacity a queue grows too, if more slowly"
+        note = f"rate {rate:g}/s × service {service_s * 1e3:g} ms = utilization {rho:g}: no steady state; {growing}"
+        return Nominal(name, rho, False, capacity, growth, latency_growth, None, None, None, note)
+    wait_s, remark = _waits(workload, rate, service_s)
+    latency_s = _latencies(wait_s, service_s)
+    queue = {"mean": rate * wait_s["mean"]} if wait_s and wait_s["mean"] is not None else None
+    return Nominal(name, rho, True, capacity, 0.0, 0.0, wait_s, latency_s, queue, remark)
+
+
+def _query_share(workload: Workload) -> float:
+    """Share of the thread that queries take from messages: none where they have to wait until it is idle."""
+    if workload.query_policy == "idle":
+        return 0.0
+    return workload.query_rate_per_s * workload.query_service_s
+
+
+def _model_name(workload: Workload) -> str:
+    arrivals = {"poisson": "M", "deterministic": "D"}.get(workload.arrivals, "G")
+    service = {"deterministic": "D", "exponential": "M"}.get(workload.service, "G")
+    return f"{arrivals}/{service}/1"
+
+
+def _waits(workload: Workload, rate: float, service_s: float) -> tuple[dict[str, float | None] | None, str | None]:
+    """Return what is known of the wait in steady state, and what is to be said about it."""
+    md1 = MD1(rate, service_s)
+    nearest = f"the nearest that has one is M/D/1 at this rate: mean wait {md1.wait.mean() * 1e3:.3g} ms"
+    if workload.query_rate_per_s:
+        return None, f"no formula here for messages that share the thread with queries; {nearest}"
+    if workload.arrivals == "poisson" and workload.service == "deterministic":
+        if workload.order == "fifo":
+            return _distribution(md1.wait), None
+        return _mean_only(md1.wait.mean()), "the mean wait is that of fifo (conservation); percentiles are not"
+    if workload.arrivals == "poisson":
+        mean = MG1(rate, service_s, workload.service_moments[0]).wait_mean_s
+        return _mean_only(mean), "M/G/1: the mean is exact (Pollaczek–Khinchine); percentiles have no closed form"
+    if workload.arrivals == workload.service == "deterministic":
+        return dict.fromkeys(("mean", *PERCENTILES), 0.0), None
+    what = f"{workload.arrivals.partition(':')[0]} arrivals with {workload.service.partition(':')[0]} service"
+    return None, f"no closed form for {what}; {nearest}"
+
+
+def _distribution(wait: Distribution) -> dict[str, float | None]:
+    return {"mean": wait.mean(), **{name: float(wait.isf(tail)) for name, tail in PERCENTILES.items()}}
+
+
+def _mean_only(mean: float) -> dict[str, float | None]:
+    return {"mean": mean, **dict.fromkeys(PERCENTILES)}
+
+
+def _latencies(wait_s: dict[str, float | None] | None, service_s: float) -> dict[str, float | None] | None:
+    """Return waits plus service; where service varies, only the mean of the wait is known to begin with."""
+    if wait_s is None:
+        return None
+    return {name: None if wait is None else wait + service_s for name, wait in wait_s.items()}

@@ -1,0 +1,242 @@
+"""The workload: everything random about a run, spent once and in advance.
+
+Standard library only, so that the real processor's edges can use it too. All times are whole nanoseconds: sums and
+ties are then exact on every engine, and the digest is the same in every process.
+"""
+
+import hashlib
+import math
+import sys
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import islice, takewhile
+from typing import Any
+
+from sim import checks
+from sim.arrivals import ArrivalProcess, Poisson, Recorded, arrival_process
+from sim.checks import InvalidWorkload
+from sim.population import operations, pick_workers, zipf_exponent
+from sim.recording import NS, RecordingError
+from sim.service import Empirical, ServiceTimes, service_times
+from sim.streams import stream
+
+MAX_MESSAGES = 10_000_000
+MAX_WORKERS = 100_000
+POLICIES = ("first", "fifo", "idle")
+ORDERS = ("fifo", "round-robin", "per-worker")
+_LAST_NS = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What arrives, when, for whom, and how much work it is.
+
+    Times are in seconds, rates per second. `duration_s` is the time in which messages arrive, `messages` how many;
+    where both are given, whichever ends first (neither: 10 s; a recording: all of it). For a recording, a
+    `rate_per_s` (default 100) rescales it to that mean rate; for empirical service times, a `service_s` (default
+    0.005) rescales them to that mean.
+
+    Raises InvalidWorkload or RecordingError (ValueErrors) that say what to give instead.
+
+    >>> w = Workload(rate_per_s=150, service_s=0.005, messages=3, seed=11)
+    >>> len(w), w == Workload(rate_per_s=150, service_s=0.005, messages=3, seed=11)
+    (3, True)
+    >>> Workload(rate_per_s=10, arrivals="deterministic", messages=3).arrivals_s
+    [0.1, 0.2, 0.3]
+    """
+
+    rate_per_s: float | None = None
+    service_s: float | None = None
+    duration_s: float | None = None
+    messages: int | None = None
+    arrivals: str = "poisson"
+    service: str = "deterministic"
+    workers: int = 10
+    popularity: str = "uniform"
+    query_rate_per_s: float = 0.0
+    query_service_s: float = 0.0003
+    query_policy: str = "first"
+    order: str = "fifo"
+    inbox: int | None = None
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        """Fill in the defaults, check every field and read the files."""
+        self._fill_in()
+        self._check_numbers()
+        checks.choice("query_policy", self.query_policy, POLICIES)
+        checks.choice("order", self.order, ORDERS)
+        zipf_exponent(self.popularity)
+        self._check_size()
+
+    def _fill_in(self) -> None:
+        defaults: dict[str, Any] = {}
+        if self.rate_per_s is None:
+            defaults["rate_per_s"] = self._recorded.rate_per_s if self._recorded else 100.0
+        elif self._recorded and self._recorded.rate_per_s is None:
+            raise RecordingError(
+                f"{self._recorded.path}: all in one instant: there is no rate to rescale; leave it out"
+            )
+        if self.service_s is None:
+            own = self._service
+            defaults["service_s"] = own.mean_s if isinstance(own, Empirical) else 0.005
+        if self.duration_s is None and self.messages is None and not self._recorded:
+            defaults["duration_s"] = 10.0
+        for field, value in defaults.items():
+            object.__setattr__(self, field, value)
+
+    def _check_numbers(self) -> None:
+        for field, low, high, above, remedy in (
+            ("rate_per_s", 0.0, 1e6, True, "messages/s: more than 0, at most 1e6"),
+            ("service_s", 1e-6, 1e2, False, "seconds from 1e-6 to 100"),
+            ("duration_s", 0.0, 1e6, True, "seconds: more than 0, at most 1e6"),
+            ("query_rate_per_s", 0.0, 1e6, False, "queries/s from 0 to 1e6"),
+            ("query_service_s", 1e-6, 1e2, False, "seconds from 1e-6 to 100"),
+        ):
+            value = getattr(self, field)
+            if value is not None:
+                object.__setattr__(self, field, checks.number(field, value, low, high, remedy, above=above))
+        for field, least, most, remedy in (
+            ("messages", 1, 10**9, "a whole number from 1 to 1e9"),
+            ("workers", 1, MAX_WORKERS, f"a whole number from 1 to {MAX_WORKERS}"),
+            ("inbox", 1, 10**9, "a whole number of places from 1 to 1e9"),
+            ("seed", 0, 2**63 - 1, "a whole number from 0 to 2^63 - 1"),
+        ):
+            if getattr(self, field) is not None:
+                checks.whole(field, getattr(self, field), least, most, remedy)
+
+    def _check_size(self) -> None:
+        """Refuse, before anything is generated, what a recording does not hold or memory would not."""
+        asked = self.messages or math.inf
+        if self._recorded:
+            held = len(self._recorded.recorded_ns)
+            if self.duration_s is None and math.inf > asked > held:
+                remedy = f"{self._recorded.path} holds {held} messages: give at most that many"
+                raise InvalidWorkload("messages", self.messages, remedy)
+            expected = min(asked, held)
+        else:
+            expected = min(asked, (self.rate_per_s or 0.0) * (self.duration_s or math.inf))
+        field = "messages" if self.messages is not None else "duration_s"
+        self._check_fits(field, expected, "messages")
+        self._check_fits("query_rate_per_s", self.query_rate_per_s * self.horizon_s, "queries")
+
+    def _check_fits(self, field: str, expected: float, what: str) -> None:
+        if expected > MAX_MESSAGES:
+            remedy = f"would be {expected:.3g} {what}; a workload is held in memory: at most {MAX_MESSAGES:.0e}"
+            raise InvalidWorkload(field, getattr(self, field), remedy)
+
+    @cached_property
+    def _process(self) -> ArrivalProcess:
+        return arrival_process(self.arrivals)
+
+    @property
+    def _recorded(self) -> Recorded | None:
+        return self._process if isinstance(self._process, Recorded) else None
+
+    @cached_property
+    def _service(self) -> ServiceTimes:
+        return service_times(self.service)
+
+    def __len__(self) -> int:
+        return len(self.arrivals_ns)
+
+    @cached_property
+    def arrivals_ns(self) -> array[int]:
+        """Planned instants, in order, ns from the start of the run."""
+        end_ns = _LAST_NS if self.duration_s is None else self.duration_s * NS + 0.5
+        instants = takewhile(lambda at: at < end_ns, self._process.instants_ns(self.rate_per_s, self.seed))  # type: ignore[arg-type]
+        planned = array("q", map(round, islice(instants, self.messages)))
+        if self.duration_s is None and len(planned) < (self.messages or 0):
+            raise InvalidWorkload("rate_per_s", self.rate_per_s, "so low that the last message is 292 years away")
+        return planned
+
+    @cached_property
+    def worker_numbers(self) -> array[int]:
+        """For which worker each message is, 0 to workers − 1."""
+        return self._as_many(pick_workers(self.workers, self.popularity, stream(self.seed, "workers")))
+
+    @cached_property
+    def payload_codes(self) -> array[int]:
+        """One number a message, below 2^53, of which `payload` makes its operations."""
+        draw = stream(self.seed, "payloads")
+        return self._as_many(int(draw() * 2**53) for _ in iter(int, 1))
+
+    @cached_property
+    def service_ns(self) -> array[int]:
+        """Work of each message, ns."""
+        return self._as_many(self._service.times_ns(self.service_s or 0.0, self.seed))
+
+    @cached_property
+    def queries_ns(self) -> array[int]:
+        """Instants at which someone asks for a worker's state, ns."""
+        if not self.query_rate_per_s:
+            return array("q")
+        end_ns = self.horizon_s * NS + 0.5
+        # A seed's queries are a Poisson process of their own, on streams that no message draws from.
+        instants = takewhile(lambda at: at < end_ns, Poisson("queries").instants_ns(self.query_rate_per_s, self.seed))
+        return array("q", map(round, instants))
+
+    @cached_property
+    def query_workers(self) -> array[int]:
+        """For whose state each query asks."""
+        workers = pick_workers(self.workers, self.popularity, stream(self.seed, "query workers"))
+        return array("q", islice(workers, len(self.queries_ns)))
+
+    def _as_many(self, values: Iterable[int] | Iterator[int]) -> array[int]:
+        return array("q", islice(values, len(self)))
+
+    @property
+    def arrivals_s(self) -> list[float]:
+        """Planned instants in seconds from the start of the run."""
+        return [at / NS for at in self.arrivals_ns]
+
+    @property
+    def horizon_s(self) -> float:
+        """How long messages arrive: the duration asked for, else up to the last of them."""
+        if self.duration_s is not None:
+            return self.duration_s
+        return self.arrivals_ns[-1] / NS if len(self) else 0.0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should be told about where this workload came from."""
+        if self._recorded and self._recorded.out_of_order:
+            return (f"{self._recorded.path}: {self._recorded.out_of_order} rows out of order: sorted",)
+        return ()
+
+    @property
+    def service_moments(self) -> tuple[float, float]:
+        """E[S²]/E[S]² and E[S³]/E[S]³ of the service time."""
+        return self._service.moments
+
+    def payload(self, index: int) -> list[dict[str, Any]]:
+        """Return the operations of message `index`: 1 to 5, on as many different keys."""
+        return operations(self.payload_codes[index])
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over instants (ns), workers, payloads, service times and query instants, and nothing else."""
+        whole = hashlib.sha256()
+        for part in (
+            self.arrivals_ns,
+            self.worker_numbers,
+            self.payload_codes,
+            self.service_ns,
+            self.queries_ns,
+        ):
+            whole.update(len(part).to_bytes(8, "little"))
+            whole.update(_little_endian(part))
+        return whole.hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        """Return the `workload` object of the JSON documents: `Workload(**it)` less the digest is this workload."""
+        return asdict(self) | {"duration_s": self.horizon_s, "messages": len(self), "digest": self.digest}
+
+
+def _little_endian(values: array[int]) -> bytes:
+    if sys.byteorder == "big":
+        values = values[:]
+        values.byteswap()
+    return values.tobytes()
