@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sim.flags import Parser, UsageError, add_workload_flags, fail, workload_from
+from sim.flags import Parser, UsageError, add_workload_flags, fail, out_directory, workload_from
 from sim.nominal import Nominal, nominal
 from sim.workload import Workload
 
@@ -29,7 +29,7 @@ def main() -> None:
     args = parser.parse(sys.argv[1:])
     try:
         plot = _plot_path(args.plot)
-        out = _out_directory(args.out)
+        out = out_directory(args.out)
         workload = workload_from(args)
     except UsageError as error:
         fail("sim", str(error))
@@ -85,15 +85,6 @@ def _plot_path(text: str | None) -> Path | None:
         raise UsageError(f"--plot {text}: must end in .png, .svg or .pdf, as in --plot queue.png")
     if not path.parent.is_dir():
         raise UsageError(f"--plot {text}: there is no directory {path.parent}; make it first")
-    return path
-
-
-def _out_directory(text: str | None) -> Path | None:
-    if text is None:
-        return None
-    path = Path(text)
-    if path.exists() and not path.is_dir():
-        raise UsageError(f"--out {text}: is a file; give a directory")
     return path
 
 

@@ -26,10 +26,17 @@ def waits(arrivals_s: npt.ArrayLike, service_s: npt.ArrayLike) -> npt.NDArray[np
 
 
 def replay(
-    arrival_ns: Nanoseconds, processing_ns: Nanoseconds, dispatch_ns: Nanoseconds, wakeup_ns: Nanoseconds
+    arrival_ns: Nanoseconds,
+    dispatch_ns: Nanoseconds,
+    processing_ns: Nanoseconds,
+    wakeup_ns: Nanoseconds,
+    woken_processing_ns: Nanoseconds,
 ) -> tuple[Nanoseconds, Nanoseconds, Nanoseconds]:
-    """Return (taken, start, finish), ns, each of shape (n,): exactly what the model makes of the same arrays."""
-    taken, start, finish = _replay(arrival_ns, processing_ns, dispatch_ns, wakeup_ns)
+    """Return (taken, start, finish), ns, each of shape (n,): exactly what the model makes of the same arrays.
+
+    All have shape (n,), int64; what they mean is said at `HoldTimes`.
+    """
+    taken, start, finish = _replay(arrival_ns, dispatch_ns, processing_ns, wakeup_ns, woken_processing_ns)
     return taken, start, finish
 
 
@@ -46,7 +53,9 @@ def _waits(arrivals: Any, service: Any) -> Any:  # pragma: no cover - compiled
 
 
 @_compiled
-def _replay(arrival: Any, processing: Any, dispatch: Any, wakeup: Any) -> Any:  # pragma: no cover - compiled
+def _replay(
+    arrival: Any, dispatch: Any, processing: Any, wakeup: Any, woken_processing: Any
+) -> Any:  # pragma: no cover - compiled
     taken, start, finish = np.empty_like(arrival), np.empty_like(arrival), np.empty_like(arrival)
     held = np.empty_like(arrival)  # when the thread took each message up
     free = np.int64(-1)  # when the thread was last let go
@@ -56,7 +65,13 @@ def _replay(arrival: Any, processing: Any, dispatch: Any, wakeup: Any) -> Any:  
         while ended < i and finish[ended] <= at:
             ended += 1
         taken[i] = finish[ended] if ended < i and held[ended] < at else at
-        held[i] = max(free, at)
-        start[i] = held[i] + (dispatch[i] if free >= at else wakeup[i])
-        finish[i] = free = start[i] + processing[i]
+        if free >= at:
+            held[i] = free
+            start[i] = free + dispatch[i]
+            finish[i] = start[i] + processing[i]
+        else:
+            held[i] = at
+            start[i] = at + wakeup[i]
+            finish[i] = start[i] + woken_processing[i]
+        free = finish[i]
     return taken, start, finish

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Any, NoReturn
 
 from sim.checks import InvalidWorkload
@@ -195,6 +196,16 @@ def workload_from(args: argparse.Namespace) -> Workload:
     for note in workload.notes:
         print(note, file=sys.stderr)
     return workload
+
+
+def out_directory(text: str | None) -> Path | None:
+    """Return where files go, which need not exist yet; UsageError if it cannot."""
+    if text is None:
+        return None
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"--out {text}: is a file; give a directory")
+    return path
 
 
 def _value(name: str, text: str) -> Any:

@@ -23,19 +23,21 @@ Process = Generator[simpy.Event, Any, None]
 class HoldTimes:
     """How long each message holds the thread, ns: its processing, and what the loop spends before it.
 
-    `dispatch_ns` applies to a message that was waiting when the thread became free, `wakeup_ns` to one that found the
-    thread idle. All three have one entry a message, in order of arrival.
+    `dispatch_ns` and `processing_ns` apply to a message that was waiting when the thread became free, `wakeup_ns` and
+    `woken_processing_ns` to one that found the thread idle: after a pause everything takes longer. All four have one
+    entry a message, in order of arrival.
     """
 
-    processing_ns: Sequence[int]
     dispatch_ns: Sequence[int]
+    processing_ns: Sequence[int]
     wakeup_ns: Sequence[int]
+    woken_processing_ns: Sequence[int]
 
     @classmethod
     def nominal(cls, workload: Workload) -> "HoldTimes":
         """Return the service times asked for, and a loop that costs nothing."""
-        nothing = [0] * len(workload)
-        return cls(workload.service_ns.tolist(), nothing, nothing)
+        nothing, service_ns = [0] * len(workload), workload.service_ns.tolist()
+        return cls(nothing, service_ns, nothing, service_ns)
 
 
 class _Held(simpy.Event):
@@ -108,7 +110,7 @@ class Model:
                 yield from self.answer()
                 idle = False
             elif self.inbox:
-                yield from self.process(self.hold.wakeup_ns if idle else self.hold.dispatch_ns)
+                yield from self.process(woken=idle)
                 idle = False
             else:
                 self.woken = self.env.event()
@@ -148,13 +150,14 @@ class Model:
         yield _Held(self.env, self.query_ns)
         self.queries.finish_ns[query] = self.env.now
 
-    def process(self, before_ns: Sequence[int]) -> Process:
+    def process(self, *, woken: bool) -> Process:
         """Process the next message, in the order asked for."""
-        number = self.inbox.next()
-        if before_ns[number]:
-            yield _Held(self.env, before_ns[number])
+        number, hold = self.inbox.next(), self.hold
+        before_ns = hold.wakeup_ns[number] if woken else hold.dispatch_ns[number]
+        if before_ns:
+            yield _Held(self.env, before_ns)
         self.messages.start_ns[number] = self.env.now
-        yield _Held(self.env, self.hold.processing_ns[number])
+        yield _Held(self.env, hold.woken_processing_ns[number] if woken else hold.processing_ns[number])
         self.messages.finish_ns[number] = self.env.now
         self.served[number] = True
 

@@ -21,8 +21,8 @@ def simulate(workload: Workload, engine: str = "simpy", hold: HoldTimes | None =
     unbounded, no queries). `hold` replaces the workload's service times by measured ones. A ValueError says what the
     compiled engine does not do.
 
-    >>> simulate(Workload(rate_per_s=300, service_s=0.005, arrivals="deterministic", messages=3)).latency_s.tolist()
-    [0.005, 0.006666667, 0.008333333]
+    >>> simulate(Workload(rate_per_s=400, service_s=0.005, arrivals="deterministic", messages=3)).finish_s.tolist()
+    [0.0075, 0.0125, 0.0175]
     """
     if engine not in ENGINES:
         raise ValueError(f"engine={engine!r}: must be one of {', '.join(ENGINES)}")
@@ -39,8 +39,8 @@ def _compiled(workload: Workload, hold: HoldTimes) -> Trajectory:
     plain = workload.order == "fifo" and workload.inbox is None and not workload.query_rate_per_s
     if not plain:
         raise ValueError("the compiled engine is for fifo without queries or inbox: use engine='simpy'")
-    columns = (workload.arrivals_ns, hold.processing_ns, hold.dispatch_ns, hold.wakeup_ns)
-    instants = replay(*(np.asarray(column, dtype=np.int64) for column in columns))
+    columns = (hold.dispatch_ns, hold.processing_ns, hold.wakeup_ns, hold.woken_processing_ns)
+    instants = replay(*(np.asarray(column, dtype=np.int64) for column in (workload.arrivals_ns, *columns)))
     return _trajectory((workload.arrivals_ns, *instants), workload.worker_numbers)
 
 

@@ -15,6 +15,8 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 Floats = float | Array
 
+_ROWS = 4096  # of a sum at once, to keep its matrix small
+
 
 class NoSteadyState(ValueError):  # noqa: N818 - it reads as what it is
     """A question about a steady state, asked of a queue that has none."""
@@ -222,26 +224,38 @@ class MD1Wait:
 
     def _mix(self, t: npt.ArrayLike, *, upper: bool) -> Floats:
         at = np.asarray(t, dtype=np.float64) / self.service_s
-        finite = np.clip(at, 0.0, 1e15)
-        near = np.minimum(finite, len(self.number.table[0]) + self._terms)
+        finite = np.clip(np.where(np.isnan(at), 0.0, at), 0.0, 1e15)
+        near = np.minimum(finite, self._reach)
         k = np.floor(near) + 1.0
-        mixed = self._sum(self.number.rho * (k - near), k, upper=upper)
+        mixed = self._sum(self.number.rho * (k - near), k.astype(np.int64), upper=upper)
         far = self.number.tail_factor * np.exp(-self.number.decay * finite)
         mixed = np.where(finite > near, far if upper else 1.0 - far, mixed)
         outside = 1.0 if upper else 0.0
         mixed = np.where(at < 0.0, outside, np.where(np.isposinf(at), 1.0 - outside, mixed))
         return _same_shape(np.where(np.isnan(at), np.nan, mixed))
 
-    def _sum(self, x: Array, k: Array, *, upper: bool) -> Array:
-        total, weight = np.zeros_like(x), np.exp(-x)
-        for j in range(self._terms):
-            left = k - j
-            if upper:
-                total += weight * np.where(left > 0, self.number.sf(left), 1.0)
-            else:
-                total += weight * np.where(left >= 0, self.number.cdf(left), 0.0) * (j < k)
-            weight = weight * (x / (j + 1.0))
-        return total
+    @property
+    def _reach(self) -> int:
+        """Service times beyond which only the geometric tail is left in the sum."""
+        return len(self.number.table[0]) + self._terms
+
+    @cached_property
+    def _numbers(self) -> tuple[Array, Array]:
+        """P(N > m), 1 for m ≤ 0, and P(N ≤ m), 0 for m < 0, of m = −terms … reach + 1: as the sum looks them up."""
+        m = np.arange(-self._terms, self._reach + 2)
+        above, upto = np.asarray(self.number.sf(m)), np.asarray(self.number.cdf(m))
+        return np.where(m <= 0, 1.0, above), np.where(m < 0, 0.0, upto)
+
+    def _sum(self, x: Array, k: npt.NDArray[np.int64], *, upper: bool) -> Array:
+        """Return Σ_j e^{−x} x^j/j! · table[k − j]; P(W ≤ t) has the terms j < k only."""
+        shape, x, k = x.shape, x.reshape(-1, 1), k.reshape(-1, 1)
+        j = np.arange(self._terms)
+        total = np.empty(len(x))
+        for rows in (slice(start, start + _ROWS) for start in range(0, len(x), _ROWS)):
+            weights = np.cumprod(np.where(j == 0, np.exp(-x[rows]), x[rows] / np.maximum(j, 1)), axis=1)
+            numbers = self._numbers[0 if upper else 1][k[rows] - j + self._terms]
+            total[rows] = (weights * numbers * (1.0 if upper else j < k[rows])).sum(axis=1)
+        return total.reshape(shape)
 
     def isf(self, q: npt.ArrayLike) -> Floats:
         """Return the t (s) at which P(W > t) = q; 0 for q ≥ ρ, where the wait is 0. NaN outside [0, 1]."""

@@ -32,15 +32,16 @@ def digits(value: float | None) -> str:
 
 
 def percent(value: float | None, *, signed: bool = False) -> str:
-    """Return a share as a percentage.
+    """Return a share as a percentage to one decimal.
 
     >>> percent(0.754), percent(0.1, signed=True), percent(-0.043, signed=True)
     ('75.4 %', '+10 %', '−4.3 %')
     """
     if value is None:
         return "–"
-    sign = ("+" if value > 0 else "−" if value < 0 else "") if signed else ""
-    return f"{sign}{digits(100.0 * (abs(value) if signed else value))} %"
+    tenths = round(1000.0 * value) / 10.0
+    sign = "−" if tenths < 0 else "+" if signed and tenths > 0 else ""
+    return f"{sign}{abs(tenths):,g} %"
 
 
 def span(low: float, high: float, unit: str = "s") -> str:

@@ -1,0 +1,66 @@
+"""What `python -m compare` shows a person."""
+
+from typing import Any
+
+from rich.padding import Padding
+from rich.text import Text
+
+from compare.calibrate import Calibration
+from compare.run import Run
+from compare.verdict import AGREES, DIFFERS, INCONCLUSIVE, Point
+from sim.screen import indented, table
+from sim.units import digits, percent, seconds
+
+_STYLE = {AGREES: "green", DIFFERS: "bold red", INCONCLUSIVE: "yellow"}
+
+
+def calibration_line(calibration: Calibration, service_s: float) -> str:
+    """Say what a message costs on this machine, in one sentence."""
+    return (
+        f"Calibrated: a message of {seconds(service_s)} holds the thread for {seconds(calibration.hold_s)} "
+        f"(dispatch {seconds(float(calibration.dispatch_s.mean()))} of it), so the limit is "
+        f"{digits(1 / calibration.hold_s)}/s, not {digits(1 / service_s)}/s."
+    )
+
+
+def experiment_table(runs: list[Run], points: list[Point]) -> Padding:
+    """Return one line a judged number of each run that is worth reading first: mean and p99, or growth."""
+    grid = table("run", "", "theory", "predicted", "measured", "off", "verdict")
+    for run in runs:
+        shown = [point for point in points if point.label == run.label and not point.metric.endswith(("p50", "p95"))]
+        for place, point in enumerate(shown):
+            grid.add_row(
+                f"{run.label}" if place == 0 else "",
+                _NAMES[point.metric],
+                _number(point, point.nominal),
+                _number(point, point.predicted),
+                _number(point, point.measured),
+                percent(point.path_error, signed=True),
+                Text(point.word, style=_STYLE[point.word]),
+            )
+    return indented(grid)
+
+
+_NAMES = {
+    "latency_s.mean": "latency mean",
+    "latency_s.p99": "latency p99",
+    "queue_growth_per_s": "queue grows",
+    "throughput_per_s": "throughput",
+}
+
+
+def _number(point: Point, value: float | None) -> str:
+    if point.metric.startswith("latency"):
+        return seconds(value)
+    return "–" if value is None else f"{digits(value)}/s"
+
+
+def verdict_lines(summary: dict[str, Any]) -> list[str]:
+    """Return the count of words, and the reason of each point that does not agree."""
+    counts = summary["verdict"]
+    lines = [f"{counts['agrees']} agree, {counts['differs']} differ, {counts['inconclusive']} inconclusive."]
+    for entry in summary["experiments"]:
+        for point in entry["points"]:
+            if point["word"] != AGREES:
+                lines.append(f"  {point['word']:<12} {point['label']} {point['metric']}: {point['reason']}")
+    return lines

@@ -1,0 +1,62 @@
+"""A worker's state machine: its state changes by whole messages, all of one or none of it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from real.message import Message
+
+MOST_KEYS = 1_000
+
+
+class StateMachine:
+    """State of one worker. `work`, called with each message, is what makes processing it take time."""
+
+    def __init__(self, worker_id: str, work: Callable[[Message], object] = lambda message: None) -> None:
+        self.worker_id = worker_id
+        self.state: dict[str, Any] = {}
+        self.messages = self.failed = 0
+        self._work = work
+
+    def process_message(self, message: Message) -> None:
+        """Work, then update 1 to 5 keys; an operation that cannot be done leaves all of them as they were.
+
+        >>> machine = StateMachine("w0")
+        >>> machine.process_message(Message("w0", ({"op": "set", "key": "a", "value": "x"},)))
+        >>> both = {"op": "set", "key": "b", "value": 1}, {"op": "increment", "key": "a"}
+        >>> machine.process_message(Message("w0", both))
+        >>> machine.state, machine.messages, machine.failed
+        ({'a': 'x'}, 2, 1)
+        """
+        self._work(message)
+        self.messages += 1
+        changes = {operation["key"]: self._result(operation) for operation in message.payload}
+        if None in changes.values() or len(self.state.keys() | changes.keys()) > MOST_KEYS:
+            self.failed += 1
+        else:
+            self.state.update(changes)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return a copy, which later messages do not change."""
+        return dict(self.state)
+
+    def _result(self, operation: Mapping[str, Any]) -> Any:
+        kind, value = operation["op"], operation.get("value")
+        if kind == "set":
+            return value
+        if kind == "compute":
+            return compute(operation["value"])
+        current = self.state.get(operation["key"], 0)
+        countable = isinstance(current, int | float) and not isinstance(current, bool)
+        return current + 1 if countable else None
+
+
+def compute(rounds: int) -> int:
+    """Return x after `rounds` steps of x ← (1103515245·x + 12345) mod 2³¹ from x = 1 (ISO C's sample rand).
+
+    >>> compute(0), compute(1)
+    (1, 1103527590)
+    """
+    x = 1
+    for _ in range(rounds):
+        x = (1103515245 * x + 12345) & 0x7FFFFFFF
+    return x

@@ -1,0 +1,70 @@
+"""A message: for whom it is, what to do, and when it was due; parsed once, at the door."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MOST_OPERATIONS = 5
+MOST_ROUNDS = 1_000_000
+_FIELDS = {"increment": {"op", "key"}, "set": {"op", "key", "value"}, "compute": {"op", "key", "value"}}
+
+
+class MessageError(ValueError):
+    """A message that cannot be processed; the text names the field and the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """`payload` is a tuple of operations; `timestamp` (s) is the planned instant on the machine's monotonic clock.
+
+    `service_ns` is the work that a workload asks for this very message; None leaves it to the processor.
+    """
+
+    worker_id: str
+    payload: tuple[Mapping[str, Any], ...]
+    timestamp: float | None = None
+    service_ns: int | None = None
+
+
+def parse(document: Mapping[str, Any]) -> Message:
+    """Return the message that a JSON object spells.
+
+    >>> parse({"worker_id": "w7", "payload": [{"op": "increment", "key": "n"}]}).worker_id
+    'w7'
+    >>> parse({"worker_id": "w7", "payload": [{"op": "drop", "key": "n"}]})
+    Traceback (most recent call last):
+    real.message.MessageError: payload[0]: op 'drop' is not increment, set or compute
+    """
+    unknown = document.keys() - {"worker_id", "payload", "timestamp"}
+    if unknown:
+        raise MessageError(f"unknown field {min(unknown)!r}")
+    worker_id, timestamp = document.get("worker_id"), document.get("timestamp")
+    if not isinstance(worker_id, str) or not worker_id:
+        raise MessageError(f"worker_id {worker_id!r} is not a name")
+    if timestamp is not None and (isinstance(timestamp, bool) or not isinstance(timestamp, int | float)):
+        raise MessageError(f"timestamp {timestamp!r} is not a number of seconds")
+    return Message(worker_id, _payload(document.get("payload")), timestamp)
+
+
+def _payload(operations: Any) -> tuple[Mapping[str, Any], ...]:
+    if not isinstance(operations, list) or not 1 <= len(operations) <= MOST_OPERATIONS:
+        raise MessageError(f"payload must be a list of 1 to {MOST_OPERATIONS} operations")
+    for place, operation in enumerate(operations):
+        _check(f"payload[{place}]", operation)
+    if len({operation["key"] for operation in operations}) < len(operations):
+        raise MessageError("payload: the same key twice")
+    return tuple(operations)
+
+
+def _check(place: str, operation: Any) -> None:
+    if not isinstance(operation, dict):
+        raise MessageError(f"{place} is not an object")
+    kind, value = operation.get("op"), operation.get("value")
+    if not isinstance(kind, str) or kind not in _FIELDS:
+        raise MessageError(f"{place}: op {kind!r} is not increment, set or compute")
+    if operation.keys() != _FIELDS[kind]:
+        raise MessageError(f"{place}: {kind} has the fields {', '.join(sorted(_FIELDS[kind]))}")
+    if not isinstance(operation["key"], str):
+        raise MessageError(f"{place}: key {operation['key']!r} is not a name")
+    if kind == "compute" and (type(value) is not int or not 0 <= value <= MOST_ROUNDS):
+        raise MessageError(f"{place}: value {value!r} is not a whole number of rounds up to {MOST_ROUNDS}")

@@ -1,0 +1,50 @@
+"""Questions about a worker's state: answered by the same thread, between messages, so that none sees half an update."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from real.router import Router
+
+
+class UnknownWorker(KeyError):  # noqa: N818 - it reads as what it is
+    """Nobody has sent this worker a message yet."""
+
+
+class Queries:
+    """Queries that stand unanswered, oldest first, and the policy that says when it is their turn."""
+
+    def __init__(self, router: Router, policy: str = "first") -> None:
+        self._router, self._policy = router, policy
+        self._standing: deque[tuple[int, str, int]] = deque()
+
+    def query_state(self, worker_id: str) -> dict[str, Any]:
+        """Return a worker's whole state, as it is between two messages; UnknownWorker if there is none."""
+        machine = self._router.machines.get(worker_id)
+        if machine is None:
+            raise UnknownWorker(worker_id)
+        return machine.get_state()
+
+    def see(self, number: int, worker_id: str, ahead: int) -> None:
+        """Let a query stand; `ahead` messages were due when the thread first saw it."""
+        self._standing.append((number, worker_id, ahead))
+
+    def may_answer(self, idle: bool, done: Callable[[int], bool]) -> bool:
+        """Whether the oldest query goes before the next message; `done(n)` tells if the first n are processed."""
+        if not self._standing:
+            return False
+        if self._policy == "first":
+            return True
+        return idle if self._policy == "idle" else done(self._standing[0][2])
+
+    def next(self) -> tuple[int, str]:
+        """Take the oldest query: its number and worker."""
+        number, worker_id, _ = self._standing.popleft()
+        return number, worker_id
+
+    def answer(self, worker_id: str) -> dict[str, Any] | None:
+        """Return what is sent back: the state, or None for a worker that nobody has heard of."""
+        try:
+            return self.query_state(worker_id)
+        except UnknownWorker:
+            return None

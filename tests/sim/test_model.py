@@ -1,0 +1,232 @@
+"""The model: timelines computed by hand, on every engine; and the engines against each other and against theory."""
+
+import math
+import random
+import statistics
+from array import array
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sim import MD1, HoldTimes, Trajectory, Workload, simulate
+from sim.engine import replay, waits
+from sim.estimate import ensemble_band, fifo
+
+ENGINES = pytest.mark.parametrize("engine", ["simpy", "compiled"])
+
+
+def timeline(directory: Path, arrivals: list[float], service_s: float, **fields: Any) -> Workload:
+    """A workload of these instants after a first message at 0."""
+    file = directory / "trace"
+    file.write_text("\n".join(map(str, arrivals)))
+    return Workload(arrivals=f"trace:{file}", service_s=service_s, **fields)
+
+
+@ENGINES
+@pytest.mark.parametrize(
+    ("arrivals", "service_s", "waits_s", "taken_s"),
+    [
+        ([0, 1, 2], 2.0, [0, 1, 2], [0, 2, 2]),
+        ([0, 0, 0], 1.0, [0, 1, 2], [0, 0, 0]),  # ties: all are there before the first starts
+        ([0, 2, 4], 2.0, [0, 0, 0], [0, 2, 4]),  # each arrives in the instant the thread becomes free
+        ([0, 5, 6, 7], 2.0, [0, 0, 1, 2], [0, 5, 7, 7]),
+        ([0, 1, 1.5, 10], 4.0, [0, 3, 6.5, 2], [0, 4, 4, 12]),
+        ([0], 3.0, [0], [0]),
+    ],
+)
+def test_timelines_computed_by_hand(
+    engine: str, arrivals: list[float], service_s: float, waits_s: list[float], taken_s: list[float], tmp_path: Path
+) -> None:
+    trajectory = simulate(timeline(tmp_path, arrivals, service_s), engine=engine)
+    assert trajectory.wait_s.tolist() == waits_s
+    assert trajectory.taken_s.tolist() == taken_s
+    assert trajectory.processing_s.tolist() == [service_s] * len(arrivals)
+    assert waits(arrivals, service_s).tolist() == waits_s
+
+
+@ENGINES
+def test_no_message_is_no_trouble(engine: str) -> None:
+    assert len(simulate(Workload(rate_per_s=1e-6, duration_s=1), engine=engine)) == 0
+
+
+def lindley(arrival_ns: list[int], service_ns: list[int]) -> list[int]:
+    """The recursion in exact integers, as slow and as plain as can be: ns from arrival to start."""
+    wait = [0] * len(arrival_ns)
+    for i in range(1, len(arrival_ns)):
+        wait[i] = max(0, wait[i - 1] + service_ns[i - 1] - (arrival_ns[i] - arrival_ns[i - 1]))
+    return wait
+
+
+@pytest.mark.parametrize("rho", [0.5, 0.95, 1.5])
+@pytest.mark.parametrize("service", ["deterministic", "exponential"])
+def test_simpy_and_lindley_agree_on_100_000_messages(rho: float, service: str) -> None:
+    workload = Workload(rate_per_s=200 * rho, service_s=0.005, messages=100_000, service=service, seed=11)
+    expected = np.array(lindley(list(workload.arrivals_ns), list(workload.service_ns))) / 1e9
+    model, engine = simulate(workload), simulate(workload, engine="compiled")
+    assert np.max(np.abs(model.wait_s - expected)) < 1e-9
+    for column in ("arrival_s", "taken_s", "start_s", "finish_s", "worker"):
+        assert np.array_equal(getattr(model, column), getattr(engine, column))
+    arrival_s, start_s, _ = fifo(workload)
+    assert np.max(np.abs(start_s - arrival_s - expected)) < 1e-9
+
+
+instants = st.lists(st.integers(0, 20), min_size=1, max_size=30).map(sorted)
+durations = st.lists(st.integers(0, 5), min_size=120, max_size=120)
+
+
+@given(instants, durations)
+def test_both_engines_agree_on_every_small_timeline_with_costs(arrivals: list[int], costs: list[int]) -> None:
+    n = len(arrivals)
+    hold = HoldTimes(costs[:n], costs[30 : 30 + n], costs[60 : 60 + n], costs[90 : 90 + n])
+    from_engine = replay(*(np.array(column, dtype=np.int64) for column in (arrivals, *columns(hold))))
+    free, expected = -1, []
+    for i, at in enumerate(arrivals):
+        woken = free < at
+        start = max(at, free) + (hold.wakeup_ns[i] if woken else hold.dispatch_ns[i])
+        free = start + (hold.woken_processing_ns[i] if woken else hold.processing_ns[i])
+        expected.append((start, free))
+    assert list(zip(from_engine[1].tolist(), from_engine[2].tolist(), strict=True)) == expected
+
+
+def columns(hold: HoldTimes) -> tuple[Any, ...]:
+    return hold.dispatch_ns, hold.processing_ns, hold.wakeup_ns, hold.woken_processing_ns
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 10_000), st.sampled_from([50.0, 190.0, 400.0]))
+def test_both_engines_agree_with_random_costs(seed: int, rate: float) -> None:
+    workload = Workload(rate_per_s=rate, messages=40, seed=seed)
+    draw = random.Random(seed)
+    hold = HoldTimes(*([draw.randrange(0, 10_000_000) for _ in range(40)] for _ in range(4)))
+    model, engine = simulate(workload, hold=hold), simulate(workload, "compiled", hold)
+    for column in ("taken_s", "start_s", "finish_s"):
+        assert np.array_equal(getattr(model, column), getattr(engine, column))
+
+
+def test_round_robin_takes_one_message_of_each_worker_in_turn(tmp_path: Path) -> None:
+    served = order_of(tmp_path, "round-robin")
+    # Workers of the messages as they arrive: 0 0 0 1 1 2, all in one instant.
+    assert served == [0, 3, 5, 1, 4, 2]
+
+
+def test_per_worker_stays_with_a_worker_until_nothing_of_it_waits(tmp_path: Path) -> None:
+    assert order_of(tmp_path, "per-worker") == [0, 1, 2, 3, 4, 5]
+    assert order_of(tmp_path, "per-worker", workers=[0, 1, 0, 2, 1, 0]) == [0, 2, 5, 1, 4, 3]
+
+
+def order_of(directory: Path, order: str, workers: list[int] | None = None) -> list[int]:
+    """The numbers of six messages that arrive at once, as they are served."""
+    workload = timeline(directory, [0] * 6, 1.0, order=order)
+    given_instead(workload, worker_numbers=workers or [0, 0, 0, 1, 1, 2])
+    return np.argsort(simulate(workload).start_s).tolist()
+
+
+@pytest.mark.parametrize("order", ["fifo", "round-robin", "per-worker"])
+def test_the_order_changes_nobody_s_turn_within_a_worker_and_no_mean(order: str) -> None:
+    workload = Workload(rate_per_s=190, messages=5000, order=order)
+    trajectory = simulate(workload)
+    for worker in set(trajectory.worker):
+        assert np.all(np.diff(trajectory.start_s[trajectory.worker == worker]) > 0)
+    # Service is constant, so who goes first changes the order of finishes, and not their instants (conservation).
+    expected = simulate(Workload(rate_per_s=190, messages=5000))
+    assert np.array_equal(np.sort(trajectory.finish_s), expected.finish_s)
+
+
+@pytest.mark.parametrize(
+    ("policy", "starts"),
+    [
+        ("first", [2.0, 4.25]),  # each is seen when the message in service is done
+        ("fifo", [4.0, 6.25]),  # the first is seen at 2 s, behind the message of 1 s; the second behind that of 3 s
+        ("idle", [8.0, 8.25]),
+    ],
+)
+def test_when_a_query_is_answered(policy: str, starts: list[float], tmp_path: Path) -> None:
+    # Messages of 2 s at 0, 1, 3 and 5 s; queries of 0.25 s at 0.5 and 2.5 s.
+    workload = timeline(tmp_path, [0, 1, 3, 5], 2.0, query_rate_per_s=1, query_service_s=0.25, query_policy=policy)
+    given_instead(workload, queries_ns=[500_000_000, 2_500_000_000], query_workers=[0, 0])
+    queries = simulate(workload).queries
+    assert queries is not None
+    assert queries.start_s.tolist() == starts
+
+
+def given_instead(workload: Workload, **columns: list[int]) -> None:
+    """Put values where a workload keeps what it generated: in its cached properties."""
+    for name, values in columns.items():
+        workload.__dict__[name] = array("q", values)
+
+
+def test_a_full_inbox_makes_the_source_wait(tmp_path: Path) -> None:
+    trajectory = simulate(timeline(tmp_path, [0, 0, 0, 0], 1.0, inbox=1))
+    assert trajectory.taken_s.tolist() == [0.0, 1.0, 2.0, 3.0]
+    assert trajectory.start_s.tolist() == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_the_compiled_engine_says_what_it_does_not_do() -> None:
+    for fields in ({"order": "round-robin"}, {"inbox": 3}, {"query_rate_per_s": 1.0}):
+        with pytest.raises(ValueError, match="use engine='simpy'"):
+            simulate(Workload(messages=5, **fields), engine="compiled")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="engine='fast'"):
+        simulate(Workload(messages=5), engine="fast")
+
+
+@pytest.mark.parametrize("rho", [0.5, 0.75])
+def test_simulated_means_are_those_of_theory(rho: float) -> None:
+    # 40 seeds fixed beforehand; the interval, three standard errors, is narrow enough to fail a 2 % error.
+    means = [
+        float(simulate(Workload(rate_per_s=200 * rho, messages=20_000, seed=seed), engine="compiled").wait_s.mean())
+        for seed in range(100, 140)
+    ]
+    error = statistics.stdev(means) / math.sqrt(len(means))
+    expected = MD1(200 * rho, 0.005).wait.mean()
+    assert error < 0.01 * expected
+    assert abs(statistics.mean(means) - expected) < 3 * error
+
+
+def test_the_simulated_distribution_is_that_of_theory() -> None:
+    runs = [simulate(Workload(rate_per_s=150, messages=20_000, seed=seed), "compiled").wait_s for seed in range(40)]
+    wait = MD1(150, 0.005).wait
+    for t in (0.0, 0.004, 0.012, 0.03):
+        shares = [float((run > t).mean()) for run in runs]
+        error = statistics.stdev(shares) / math.sqrt(len(shares))
+        assert abs(statistics.mean(shares) - float(wait.sf(t))) < 4 * error
+
+
+def test_scaling_time_scales_every_wait() -> None:
+    slow = simulate(Workload(rate_per_s=10, service_s=0.08, messages=300))
+    fast = simulate(Workload(rate_per_s=100, service_s=0.008, messages=300))
+    assert np.allclose(slow.wait_s, 10 * fast.wait_s, atol=1e-7)
+
+
+def test_one_more_message_changes_nothing_before_it() -> None:
+    short, long = simulate(Workload(rate_per_s=190, messages=300)), simulate(Workload(rate_per_s=190, messages=301))
+    assert np.array_equal(long.finish_s[:300], short.finish_s)
+
+
+def test_the_ensemble_band_holds_most_other_runs() -> None:
+    workload = Workload(rate_per_s=150, messages=1000, seed=1)
+    band = ensemble_band(workload)
+    assert band is not None
+    low, high = band["latency_s"]["mean"]
+    # 200 runs that the band was not made of: 95 % ± 5 % of them, and a band of twice the width would hold more.
+    means = [
+        float(simulate(Workload(rate_per_s=150, messages=1000, seed=seed), "compiled").latency_s.mean())
+        for seed in range(1000, 1200)
+    ]
+    assert 0.89 <= sum(low <= mean <= high for mean in means) / len(means) <= 0.995
+
+
+def test_what_cannot_be_drawn_again_has_no_ensemble_band(tmp_path: Path) -> None:
+    assert ensemble_band(timeline(tmp_path, [0, 1, 2], 0.5)) is None
+    assert ensemble_band(Workload(messages=10, order="round-robin")) is None
+    assert ensemble_band(Workload(rate_per_s=1e-6, duration_s=1)) is None
+
+
+def test_little_s_law_holds_for_a_drained_run() -> None:
+    trajectory: Trajectory = simulate(Workload(rate_per_s=150, messages=2000))
+    last = trajectory.arrival_s[-1]
+    inside = np.clip(trajectory.start_s, None, last) - trajectory.arrival_s
+    assert trajectory.metrics()["queue_length"]["mean"] == pytest.approx(inside.sum() / last)

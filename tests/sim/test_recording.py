@@ -1,0 +1,105 @@
+"""Recordings in every form that people have them in, and errors that name file, line and value."""
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sim.recording import RecordingError, duration_ns, instant_ns, locate, read_durations, read_instants
+
+FORMS = {
+    "CSV with a header, dates with seven decimals": (
+        "TIMESTAMP,ContextTokens\n2023-11-16 18:15:46.6805900,374\n2023-11-16 18:15:46.9305901,396\n"
+    ),
+    "the column need not be the first": "tokens,Arrival\n5,100.5\n6,100.7500001\n",
+    "two columns of blanks without a header": "100.5 1500\n100.7500001   40\n",
+    "one epoch a line": "1700000000.5\n1700000000.7500001\n",
+    "epochs in milliseconds": "1700000000500\n1700000000750.0001\n",
+    "epochs in microseconds": "1700000000500000\n1700000000750000.1\n",
+    "ISO 8601 with a zone": "2023-11-16T18:15:46.5+01:00\n2023-11-16T17:15:46.7500001Z\n",
+    "dates alone, with a blank in them": "2023-11-16 18:15:46.5\n2023-11-16 18:15:46.7500001\n",
+    "tabs": "time\tbytes\n1.5\t3\n1.7500001\t4\n",
+    "semicolons, blank lines, comments": "# made by hand\n\n1.5;a\n1.7500001;b\n",
+    "a byte order mark": "\ufeffarrival\n1.5\n1.7500001\n",
+    "quoted cells and Windows line ends": '"timestamp","x"\r\n"1.5","a,b"\r\n"1.7500001","c"\r\n',
+}
+
+
+@pytest.mark.parametrize("text", FORMS.values(), ids=FORMS.keys())
+def test_the_same_instants_come_out_of_every_form(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "trace"
+    file.write_bytes(text.encode())
+    first, second = read_instants(file)
+    assert second - first == 250_000_100
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "quoted"),
+    [
+        ("1.5\nbad\n", ":2", "'bad'"),
+        ("timestamp\n1.5\n\n2023-13-45T00:00:00\n", ":4", "'2023-13-45T00:00:00'"),
+        ("1.5\nnan\n", ":2", "'nan'"),
+        ("inf\n1.5\n", ":1", "'inf'"),
+        ("1.2.3\n1.5\n", ":1", "'1.2.3'"),
+        ("1.5\n1e999999\n", ":2", "'1e999999'"),
+        ("a,time\n1,2\n3\n", ":3", "only 1 of the 2 columns"),
+        ('a,b\n"1,2\n', ":2", "not a row of CSV"),
+        ("", "", "no rows"),
+        ("timestamp\n", "", "a header and no rows"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_named(text: str, place: str, quoted: str, tmp_path: Path) -> None:
+    file = tmp_path / "trace.csv"
+    file.write_text(text)
+    with pytest.raises(RecordingError) as error:
+        read_instants(file)
+    assert f"{file}{place}" in str(error.value)
+    assert quoted in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_files_that_are_none_are_named(tmp_path: Path) -> None:
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe\x00")
+    for path, reason in ((tmp_path / "none", "no such file"), (tmp_path, "directory"), (binary, "not UTF-8")):
+        with pytest.raises(RecordingError, match=reason):
+            read_instants(path)
+
+
+def test_a_column_is_chosen_by_name_or_number_and_a_missing_one_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "trace.csv"
+    file.write_text("time,Sent\n1,10\n2,30\n")
+    assert read_instants(file, "sent") == read_instants(file, "2") == [10 * 10**9, 30 * 10**9]
+    with pytest.raises(RecordingError, match="no column 'received'; it has time, Sent"):
+        read_instants(file, "received")
+
+
+def test_a_colon_in_a_file_name_is_no_column(tmp_path: Path) -> None:
+    file = tmp_path / "10:30"
+    file.write_text("1\n")
+    assert locate(str(file)) == (file, None)
+    assert locate("requests.csv:sent") == (Path("requests.csv"), "sent")
+
+
+def test_durations_are_not_negative(tmp_path: Path) -> None:
+    file = tmp_path / "gaps"
+    file.write_text("0.5\n-1\n")
+    with pytest.raises(RecordingError, match=r":2: '-1' is not seconds ≥ 0"):
+        read_durations(file)
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_an_instant_or_a_value_error(text: str) -> None:
+    for parse in (instant_ns, duration_ns):
+        with contextlib.suppress(ValueError):
+            assert isinstance(parse(text), int)
+
+
+@given(st.binary(max_size=200))
+def test_any_file_is_a_recording_or_a_recording_error(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    file = tmp_path_factory.mktemp("any") / "trace"
+    file.write_bytes(content)
+    with contextlib.suppress(RecordingError):
+        assert read_instants(file)
