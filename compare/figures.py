@@ -4,11 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.figure import Figure
 
+from compare.predict import value
+from compare.run import Run
+from sim import Trajectory
 from sim.plot import CALIBRATED, MEASURED, NOMINAL, STYLE
+from sim.units import percent, seconds
 
-__all__ = ["CALIBRATED", "MEASURED", "NOMINAL", "draw"]
+__all__ = ["CALIBRATED", "MEASURED", "NOMINAL", "draw", "message_by_message"]
 
 
 def draw(
@@ -23,3 +28,38 @@ def draw(
         for file in names:
             figure.savefig(directory / file, dpi=140, metadata={"Date": None} if file.endswith("svg") else None)
     return names
+
+
+def message_by_message(figure: Figure, run: Run) -> None:
+    """Paint the latency of every message in the busiest seconds of a run, and how far off the prediction was."""
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    predicted, measured = run.prediction.trajectory, run.measurement.trajectory
+    shown = _busiest_seconds(predicted, 4.0)
+    at_s = predicted.arrival_s[shown]
+    above.plot(
+        at_s, run.prediction.nominal_path.latency_s[shown] * 1e3, "--", color=NOMINAL, lw=1,
+        label=f"from the flags: {seconds(run.workload.service_s)} each, these arrivals",
+    )  # fmt: skip
+    above.plot(at_s, predicted.latency_s[shown] * 1e3, "-", color=CALIBRATED, lw=3, label="predicted (calibrated)")
+    above.plot(at_s, measured.latency_s[shown] * 1e3, ".", color=MEASURED, ms=4, label="measured")
+    metric = "latency_s.mean"
+    mean, seen = value(run.prediction.metrics, metric), value(run.measurement.metrics, metric)
+    above.set_title(
+        f"{run.label}, every message: mean predicted {seconds(mean)}, measured {seconds(seen)} "
+        f"({percent(seen / mean - 1, signed=True)})"
+    )
+    above.set_ylabel("latency, ms")
+    above.set_ylim(bottom=0)
+    figure.legend(*above.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    below.axhline(0, color=CALIBRATED, lw=1)
+    below.plot(at_s, (measured.latency_s - predicted.latency_s)[shown] * 1e3, ".", color=MEASURED, ms=3)
+    below.set_ylabel("measured −\npredicted, ms")
+    below.set_xlabel("time of arrival, s")
+
+
+def _busiest_seconds(trajectory: Trajectory, width_s: float) -> slice:
+    """Return the messages of the `width_s` around the longest latency."""
+    peak_s = float(trajectory.arrival_s[int(np.argmax(trajectory.latency_s))])
+    begin_s = max(0.0, min(peak_s - width_s / 2, float(trajectory.arrival_s[-1]) - width_s))
+    first, last = np.searchsorted(trajectory.arrival_s, [begin_s, begin_s + width_s])
+    return slice(int(first), int(last))

@@ -8,7 +8,7 @@ from rich.text import Text
 from compare.calibrate import Calibration
 from compare.run import Run
 from compare.verdict import AGREES, DIFFERS, INCONCLUSIVE, Point
-from sim.screen import indented, table
+from sim.terminal import indented, table
 from sim.units import digits, percent, seconds
 
 _STYLE = {AGREES: "green", DIFFERS: "bold red", INCONCLUSIVE: "yellow"}

@@ -22,7 +22,7 @@ from sim.workload import Workload
 EXAMPLES = """examples:
   python -m real --rate 150 --service-ms 5 --duration 10
   python -m real --rate 300 --service-ms 5 --messages 1000 --json
-  python -m real --arrivals trace:requests.csv --rate 140 --duration 20 --out results/trace
+  python -m real --arrivals trace:requests.csv --rate 140 --out results/trace
 """
 # Between now and the first instant: time to make the messages, several times over.
 LEAD_NS, LEAD_A_MESSAGE_NS = 50_000_000, 30_000

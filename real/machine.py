@@ -6,6 +6,7 @@ from typing import Any
 from real.message import Message
 
 MOST_KEYS = 1_000
+_IMPOSSIBLE = object()
 
 
 class StateMachine:
@@ -30,7 +31,7 @@ class StateMachine:
         self._work(message)
         self.messages += 1
         changes = {operation["key"]: self._result(operation) for operation in message.payload}
-        if None in changes.values() or len(self.state.keys() | changes.keys()) > MOST_KEYS:
+        if _IMPOSSIBLE in changes.values() or len(self.state.keys() | changes.keys()) > MOST_KEYS:
             self.failed += 1
         else:
             self.state.update(changes)
@@ -47,7 +48,7 @@ class StateMachine:
             return compute(operation["value"])
         current = self.state.get(operation["key"], 0)
         countable = isinstance(current, int | float) and not isinstance(current, bool)
-        return current + 1 if countable else None
+        return current + 1 if countable else _IMPOSSIBLE
 
 
 def compute(rounds: int) -> int:

@@ -60,7 +60,8 @@ def run(workload: Workload, *, as_json: bool, plot: Path | None, out: Path | Non
     else:
         from rich.console import Console  # noqa: PLC0415
 
-        from sim.screen import Result, show  # noqa: PLC0415
+        from sim.result import Result  # noqa: PLC0415
+        from sim.screen import show  # noqa: PLC0415
 
         show(Console(highlight=False), Result(workload, theory, trajectory, simulated, band))
         if plot is not None:

@@ -6,9 +6,10 @@ Where no formula exists, the numbers are None and the note names the nearest for
 from dataclasses import dataclass
 from typing import Any
 
-from sim.theory import MD1, MG1, Distribution
+from sim.theory import MD1, MG1, MM1, Distribution
 from sim.workload import Workload
 
+Numbers = dict[str, float | None]
 # As tail probabilities: in floating point, 1 − 0.99 is not 0.01.
 PERCENTILES = {"p50": 0.5, "p95": 0.05, "p99": 0.01}
 
@@ -23,10 +24,15 @@ class Nominal:
     capacity_per_s: float
     queue_growth_per_s: float | None
     latency_growth_s_per_s: float | None
-    wait_s: dict[str, float | None] | None
-    latency_s: dict[str, float | None] | None
+    wait_s: Numbers | None
+    latency_s: Numbers | None
     queue_length: dict[str, float] | None
     note: str | None
+
+    @property
+    def remark(self) -> str:
+        """The note as a sentence; empty where there is none."""
+        return f"{self.note[0].upper()}{self.note[1:]}." if self.note else ""
 
     def document(self) -> dict[str, Any]:
         """Return the object as JSON has it."""
@@ -56,8 +62,8 @@ def nominal(workload: Workload) -> Nominal:
         growing = "growth shown instead" if growth else "at exactly the capacity a queue grows too, if more slowly"
         note = f"rate {rate:g}/s × service {service_s * 1e3:g} ms = utilization {rho:g}: no steady state; {growing}"
         return Nominal(name, rho, False, capacity, growth, latency_growth, None, None, None, note)
-    wait_s, remark = _waits(workload, rate, service_s)
-    latency_s = _latencies(wait_s, service_s)
+    known, remark = _known(workload, rate, service_s)
+    wait_s, latency_s = known or (None, None)
     queue = {"mean": rate * wait_s["mean"]} if wait_s and wait_s["mean"] is not None else None
     return Nominal(name, rho, True, capacity, 0.0, 0.0, wait_s, latency_s, queue, remark)
 
@@ -75,35 +81,32 @@ def _model_name(workload: Workload) -> str:
     return f"{arrivals}/{service}/1"
 
 
-def _waits(workload: Workload, rate: float, service_s: float) -> tuple[dict[str, float | None] | None, str | None]:
-    """Return what is known of the wait in steady state, and what is to be said about it."""
+def _known(workload: Workload, rate: float, service_s: float) -> tuple[tuple[Numbers, Numbers] | None, str | None]:
+    """Return (wait, latency) as far as they are known in steady state, and what is to be said about them."""
     md1 = MD1(rate, service_s)
     nearest = f"the nearest that has one is M/D/1 at this rate: mean wait {md1.wait.mean() * 1e3:.3g} ms"
     if workload.query_rate_per_s:
         return None, f"no formula here for messages that share the thread with queries; {nearest}"
-    if workload.arrivals == "poisson" and workload.service == "deterministic":
-        if workload.order == "fifo":
-            return _distribution(md1.wait), None
-        return _mean_only(md1.wait.mean()), "the mean wait is that of fifo (conservation); percentiles are not"
-    if workload.arrivals == "poisson":
-        mean = MG1(rate, service_s, workload.service_moments[0]).wait_mean_s
-        return _mean_only(mean), "M/G/1: the mean is exact (Pollaczek–Khinchine); percentiles have no closed form"
     if workload.arrivals == workload.service == "deterministic":
-        return dict.fromkeys(("mean", *PERCENTILES), 0.0), None
-    what = f"{workload.arrivals.partition(':')[0]} arrivals with {workload.service.partition(':')[0]} service"
-    return None, f"no closed form for {what}; {nearest}"
+        numbers = ("mean", *PERCENTILES)
+        return (dict.fromkeys(numbers, 0.0), dict.fromkeys(numbers, service_s)), None
+    if workload.arrivals != "poisson":
+        what = f"{workload.arrivals.partition(':')[0]} arrivals with {workload.service.partition(':')[0]} service"
+        return None, f"no closed form for {what}; {nearest}"
+    queues: dict[str, MD1 | MM1] = {"deterministic": md1, "exponential": MM1(rate, service_s)}
+    if workload.service in queues and workload.order == "fifo":
+        exact = queues[workload.service]
+        return (_numbers(exact.wait), _numbers(exact.latency)), None
+    mean_s = MG1(rate, service_s, workload.service_moments[0]).wait_mean_s
+    note = "M/G/1: the mean is exact (Pollaczek–Khinchine); percentiles have no closed form"
+    if workload.order != "fifo":
+        note = "the mean wait is that of fifo (conservation); percentiles are not"
+    return (_mean_only(mean_s), _mean_only(mean_s + service_s)), note
 
 
-def _distribution(wait: Distribution) -> dict[str, float | None]:
-    return {"mean": wait.mean(), **{name: float(wait.isf(tail)) for name, tail in PERCENTILES.items()}}
+def _numbers(times: Distribution) -> Numbers:
+    return {"mean": times.mean(), **{name: float(times.isf(tail)) for name, tail in PERCENTILES.items()}}
 
 
-def _mean_only(mean: float) -> dict[str, float | None]:
+def _mean_only(mean: float) -> Numbers:
     return {"mean": mean, **dict.fromkeys(PERCENTILES)}
-
-
-def _latencies(wait_s: dict[str, float | None] | None, service_s: float) -> dict[str, float | None] | None:
-    """Return waits plus service; where service varies, only the mean of the wait is known to begin with."""
-    if wait_s is None:
-        return None
-    return {name: None if wait is None else wait + service_s for name, wait in wait_s.items()}

@@ -1,21 +1,16 @@
 """Closed forms of the single-server queue: M/D/1 exactly, its neighbours by their moments.
 
-Everything here is about a steady state: a system that has run for ever. Every sum has positive terms only, so that
-tails keep their digits down to 1e-100; the textbook's alternating sum loses half a digit per service time.
+Everything here is about a steady state, as of a system that has run for ever; where there is none, it says so.
 """
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
-Floats = float | Array
-
-_ROWS = 4096  # of a sum at once, to keep its matrix small
+from sim.md1 import Floats, MD1Number, MD1Wait, unwrapped
 
 
 class NoSteadyState(ValueError):  # noqa: N818 - it reads as what it is
@@ -119,188 +114,6 @@ class MD1:
 
 
 @dataclass(frozen=True)
-class MD1Number:
-    """Number in an M/D/1 system of utilization ρ < 1.
-
-    Recursion: p_{j+1} = (p_0 A_j + Σ_{i=1..j} p_i A_{j+1−i}) e^ρ with A_n = P(Poisson(ρ) > n), which is flow across
-    the cut between j and j+1 at departures (Franx 2001, Operations Research Letters 29:221). Beyond the table the
-    tail is geometric: P(N > n) ~ C e^{−θn}.
-    """
-
-    rho: float
-
-    @cached_property
-    def decay(self) -> float:
-        """θ > 0 with ρ(e^θ − 1) = θ: P(W > t) ~ C e^{−θ t/D}. Equal to −ρ − W₋₁(−ρ e^{−ρ}) with Lambert's W."""
-        target = (1.0 - self.rho) / self.rho
-        # Newton on h(θ) = (e^θ − 1 − θ)/θ = (1 − ρ)/ρ, which loses no digits near ρ = 1; h is convex and increasing.
-        theta = 2.0 * target if target < 1.0 else math.log1p(target) + math.log1p(math.log1p(target)) + 1.0
-        for _ in range(100):
-            step = (_h(theta) - target) / _h_slope(theta)
-            theta -= step
-            if abs(step) <= 4e-16 * theta:
-                break
-        return theta
-
-    @cached_property
-    def tail_factor(self) -> float:
-        """C = (1 − ρ)/(θ + ρ − 1)."""
-        return (1.0 - self.rho) / (self.decay + self.rho - 1.0)
-
-    @cached_property
-    def table(self) -> tuple[Array, Array]:
-        """(p_n, P(N > n)) for n = 0 … m, m so large that the geometric tail is exact to the last digits beyond."""
-        above = _poisson_tails(self.rho)
-        ratio = math.exp(-self.decay)
-        p = [1.0 - self.rho]
-        settled = 0
-        while settled < 8 and len(p) < 5000 and p[-1] > 1e-280:
-            j = len(p) - 1
-            band = p[max(1, j + 2 - len(above)) : j + 1]
-            inflow = sum(a * b for a, b in zip(reversed(band), above[1:], strict=False))
-            inflow += p[0] * above[j] if j < len(above) else 0.0
-            p.append(inflow * math.exp(self.rho))
-            settled = settled + 1 if abs(p[-1] / p[-2] / ratio - 1.0) < 2e-16 * 8 else 0
-        probabilities = np.array(p)
-        # Summed from the far end, small terms first.
-        beyond = self.tail_factor * math.exp(-self.decay * (len(p) - 1))
-        tails = np.cumsum(np.concatenate([[beyond], probabilities[:0:-1]]))[::-1]
-        return probabilities, tails
-
-    def sf(self, n: npt.ArrayLike) -> Floats:
-        """P(N > n); 1 for n < 0."""
-        at = np.floor(np.asarray(n, dtype=np.float64))
-        _, tails = self.table
-        inside = np.clip(at, 0, len(tails) - 1).astype(np.int64)
-        far = self.tail_factor * np.exp(-self.decay * np.maximum(at, 0.0))
-        return _same_shape(np.where(at < 0, 1.0, np.where(at < len(tails), tails[inside], far)))
-
-    def cdf(self, n: npt.ArrayLike) -> Floats:
-        """P(N ≤ n); summed from the near end where that keeps more digits."""
-        at = np.floor(np.asarray(n, dtype=np.float64))
-        probabilities, tails = self.table
-        inside = np.clip(at, 0, len(tails) - 1).astype(np.int64)
-        near = np.where(tails[inside] > 0.5, np.cumsum(probabilities)[inside], 1.0 - tails[inside])
-        return _same_shape(np.where(at < 0, 0.0, np.where(at < len(tails), near, 1.0 - np.asarray(self.sf(at)))))
-
-    def pmf(self, n: npt.ArrayLike) -> Floats:
-        """P(N = n); 0 for what is no count."""
-        at = np.asarray(n, dtype=np.float64)
-        probabilities, _ = self.table
-        inside = np.clip(at, 0, len(probabilities) - 1).astype(np.int64)
-        far = self.tail_factor * math.expm1(self.decay) * np.exp(-self.decay * np.maximum(at, 0.0))
-        known = np.where(at < len(probabilities), probabilities[inside], far)
-        return _same_shape(np.where((at >= 0) & (at == np.floor(at)), known, 0.0))
-
-    def mean(self) -> float:
-        """E[N] = ρ + ρ²/(2(1 − ρ)) (Pollaczek–Khinchine, and Little)."""
-        return self.rho + self.rho**2 / (2.0 * (1.0 - self.rho))
-
-
-@dataclass(frozen=True)
-class MD1Wait:
-    """Waiting time in M/D/1, in seconds.
-
-    With D = 1, k − 1 ≤ t < k and x = ρ(k − t): P(W > t) = Σ_j e^{−x} x^j/j! · P(N > k − j), where P(N > m) = 1 for
-    m ≤ 0 stands for the messages that found too many ahead (Franx 2001, Operations Research Letters 29:221).
-    """
-
-    number: MD1Number
-    service_s: float
-
-    @cached_property
-    def _terms(self) -> int:
-        # Terms behave like a Poisson distribution of mean x e^θ ≤ ρ + θ.
-        peak = self.number.rho + self.number.decay
-        return int(peak + 12.0 * math.sqrt(peak)) + 40
-
-    def sf(self, t: npt.ArrayLike) -> Floats:
-        """P(W > t), t in seconds; 1 for t < 0."""
-        return self._mix(t, upper=True)
-
-    def cdf(self, t: npt.ArrayLike) -> Floats:
-        """P(W ≤ t), t in seconds; 0 for t < 0."""
-        return self._mix(t, upper=False)
-
-    def _mix(self, t: npt.ArrayLike, *, upper: bool) -> Floats:
-        at = np.asarray(t, dtype=np.float64) / self.service_s
-        finite = np.clip(np.where(np.isnan(at), 0.0, at), 0.0, 1e15)
-        near = np.minimum(finite, self._reach)
-        k = np.floor(near) + 1.0
-        mixed = self._sum(self.number.rho * (k - near), k.astype(np.int64), upper=upper)
-        far = self.number.tail_factor * np.exp(-self.number.decay * finite)
-        mixed = np.where(finite > near, far if upper else 1.0 - far, mixed)
-        outside = 1.0 if upper else 0.0
-        mixed = np.where(at < 0.0, outside, np.where(np.isposinf(at), 1.0 - outside, mixed))
-        return _same_shape(np.where(np.isnan(at), np.nan, mixed))
-
-    @property
-    def _reach(self) -> int:
-        """Service times beyond which only the geometric tail is left in the sum."""
-        return len(self.number.table[0]) + self._terms
-
-    @cached_property
-    def _numbers(self) -> tuple[Array, Array]:
-        """P(N > m), 1 for m ≤ 0, and P(N ≤ m), 0 for m < 0, of m = −terms … reach + 1: as the sum looks them up."""
-        m = np.arange(-self._terms, self._reach + 2)
-        above, upto = np.asarray(self.number.sf(m)), np.asarray(self.number.cdf(m))
-        return np.where(m <= 0, 1.0, above), np.where(m < 0, 0.0, upto)
-
-    def _sum(self, x: Array, k: npt.NDArray[np.int64], *, upper: bool) -> Array:
-        """Return Σ_j e^{−x} x^j/j! · table[k − j]; P(W ≤ t) has the terms j < k only."""
-        shape, x, k = x.shape, x.reshape(-1, 1), k.reshape(-1, 1)
-        j = np.arange(self._terms)
-        total = np.empty(len(x))
-        for rows in (slice(start, start + _ROWS) for start in range(0, len(x), _ROWS)):
-            weights = np.cumprod(np.where(j == 0, np.exp(-x[rows]), x[rows] / np.maximum(j, 1)), axis=1)
-            numbers = self._numbers[0 if upper else 1][k[rows] - j + self._terms]
-            total[rows] = (weights * numbers * (1.0 if upper else j < k[rows])).sum(axis=1)
-        return total.reshape(shape)
-
-    def isf(self, q: npt.ArrayLike) -> Floats:
-        """Return the t (s) at which P(W > t) = q; 0 for q ≥ ρ, where the wait is 0. NaN outside [0, 1]."""
-        wanted = np.asarray(q, dtype=np.float64)
-        number = self.number
-        solvable = (wanted > 0.0) & (wanted < number.rho)
-        goal = np.where(solvable, wanted, number.rho / 2.0)
-        tails = number.table[1]
-        # P(W > k) = P(N > k), so the table brackets the answer between two whole service times.
-        k = np.searchsorted(-tails, -goal, side="left").astype(np.float64)
-        found = self._solve(np.log(goal), np.maximum(k - 1.0, 0.0), k)
-        far = np.log(number.tail_factor / goal) / number.decay
-        answer = np.where(k >= len(tails), far, found) * self.service_s
-        answer = np.where(wanted >= number.rho, 0.0, np.where(wanted == 0.0, np.inf, answer))
-        return _same_shape(np.where((wanted >= 0.0) & (wanted <= 1.0), answer, np.nan))
-
-    def _solve(self, log_goal: Array, low: Array, high: Array) -> Array:
-        """Bisect log P(W > t) between whole service times: 52 halvings of an interval of 1."""
-        for _ in range(52):
-            middle = (low + high) / 2.0
-            with np.errstate(divide="ignore"):
-                below = np.log(np.asarray(self.sf(middle * self.service_s))) <= log_goal
-            low, high = np.where(below, low, middle), np.where(below, middle, high)
-        return (low + high) / 2.0
-
-    def ppf(self, p: npt.ArrayLike) -> Floats:
-        """Return the p quantile (s)."""
-        return self.isf(1.0 - np.asarray(p, dtype=np.float64))
-
-    def mean(self) -> float:
-        """ρD/(2(1 − ρ)) (Pollaczek–Khinchine)."""
-        rho = self.number.rho
-        return rho * self.service_s / (2.0 * (1.0 - rho))
-
-    def var(self) -> float:
-        """E[W]² + ρD²/(3(1 − ρ)) (Takács 1962, Introduction to the Theory of Queues, ch. 3)."""
-        rho = self.number.rho
-        return self.mean() ** 2 + rho * self.service_s**2 / (3.0 * (1.0 - rho))
-
-    def std(self) -> float:
-        """Return the standard deviation (s)."""
-        return math.sqrt(self.var())
-
-
-@dataclass(frozen=True)
 class Shifted:
     """A distribution of waits plus a constant service time: the latency."""
 
@@ -337,6 +150,72 @@ class Shifted:
 
 
 @dataclass(frozen=True)
+class MM1:
+    """Poisson arrivals, exponential service: P(wait > t) = ρ e^{−(μ−λ)t}, P(latency > t) = e^{−(μ−λ)t} (Erlang 1917).
+
+    >>> round(MM1(rate_per_s=100, service_s=0.005).latency.mean(), 9)
+    0.01
+    """
+
+    rate_per_s: float
+    service_s: float
+
+    def _decay_per_s(self) -> float:
+        if self.rate_per_s * self.service_s >= 1.0:
+            raise NoSteadyState(self.rate_per_s, self.service_s)
+        return 1.0 / self.service_s - self.rate_per_s
+
+    @property
+    def wait(self) -> "ExponentialTail":
+        """Distribution of the time from arrival to start of service."""
+        return ExponentialTail(self.rate_per_s * self.service_s, self._decay_per_s())
+
+    @property
+    def latency(self) -> "ExponentialTail":
+        """Distribution of the time from arrival to finish."""
+        return ExponentialTail(1.0, self._decay_per_s())
+
+
+@dataclass(frozen=True)
+class ExponentialTail:
+    """P(T > t) = `weight` e^{−`decay_per_s` t} for t ≥ 0: 0 with probability 1 − weight, else exponential."""
+
+    weight: float
+    decay_per_s: float
+
+    def sf(self, t: npt.ArrayLike) -> Floats:
+        """P(T > t), t in seconds."""
+        at = np.asarray(t, dtype=np.float64)
+        return unwrapped(np.where(at < 0, 1.0, self.weight * np.exp(-self.decay_per_s * np.maximum(at, 0.0))))
+
+    def cdf(self, t: npt.ArrayLike) -> Floats:
+        """P(T ≤ t), t in seconds."""
+        return unwrapped(1.0 - np.asarray(self.sf(t)))
+
+    def isf(self, q: npt.ArrayLike) -> Floats:
+        """Return the t (s) at which P(T > t) = q."""
+        with np.errstate(divide="ignore"):
+            found = np.log(self.weight / np.asarray(q, dtype=np.float64)) / self.decay_per_s
+        return unwrapped(np.maximum(found, 0.0))
+
+    def ppf(self, p: npt.ArrayLike) -> Floats:
+        """Return the p quantile (s)."""
+        return self.isf(1.0 - np.asarray(p, dtype=np.float64))
+
+    def mean(self) -> float:
+        """Return the mean (s)."""
+        return self.weight / self.decay_per_s
+
+    def var(self) -> float:
+        """Return the variance (s²)."""
+        return self.weight * (2.0 - self.weight) / self.decay_per_s**2
+
+    def std(self) -> float:
+        """Return the standard deviation (s)."""
+        return math.sqrt(self.var())
+
+
+@dataclass(frozen=True)
 class MG1:
     """Poisson arrivals, any service: mean wait from E[S²] (Pollaczek 1930, Khinchine 1932).
 
@@ -357,36 +236,3 @@ class MG1:
         if rho >= 1.0:
             raise NoSteadyState(self.rate_per_s, self.service_s)
         return rho * self.service_s * self.second / (2.0 * (1.0 - rho))
-
-
-def _h(theta: float) -> float:
-    """(e^θ − 1 − θ)/θ, by its series where the difference would cancel."""
-    if theta > 0.5:
-        return (math.expm1(theta) - theta) / theta
-    return math.fsum(theta**k / math.factorial(k + 1) for k in range(1, 20))
-
-
-def _h_slope(theta: float) -> float:
-    if theta > 0.5:
-        return (math.exp(theta) - 1.0 - _h(theta)) / theta
-    return math.fsum(k * theta ** (k - 1) / math.factorial(k + 1) for k in range(1, 20))
-
-
-def _poisson_tails(mean: float) -> list[float]:
-    """[P(Poisson(mean) > n) for n = 0, 1, …] down to the smallest doubles, each summed from its far end.
-
-    So far down because at a small utilization the p_n that they are multiplied with grow as fast towards the near end.
-    """
-    weights = [math.exp(-mean)]
-    while weights[-1] > 1e-300:
-        weights.append(weights[-1] * mean / len(weights))
-    tails, total = [], 0.0
-    for weight in reversed(weights[1:]):
-        total += weight
-        tails.append(total)
-    return tails[::-1]
-
-
-def _same_shape(values: Array) -> Floats:
-    """Return a float for a scalar, else the array."""
-    return float(values) if values.ndim == 0 else values

@@ -7,13 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from compare.figures import CALIBRATED, MEASURED, NOMINAL, draw
+from compare.figures import CALIBRATED, MEASURED, NOMINAL, draw, message_by_message
 from compare.predict import nominal_value, value
 from compare.run import Options, Run
 from compare.verdict import NEAR_THE_LIMIT, Point, judge, latency_tolerance
-from sim import MD1, Trajectory, Workload
+from sim import MD1, Workload
 from sim.trajectory import Seconds
-from sim.units import digits, percent, seconds
+from sim.units import digits, seconds
 
 QUESTION = "From 10 to 1000 messages/s: what happens to latency near the limit, and what beyond it?"
 
@@ -118,7 +118,7 @@ def figures(directory: Path, runs: list[Run]) -> list[str]:
         directory,
         "messages",
         "Agreement: the two upper curves are one, and the difference below stays near 0.",
-        lambda figure: _message_by_message(figure, closest),
+        lambda figure: message_by_message(figure, closest),
         (10.0, 5.2),
     )
     return names
@@ -227,37 +227,3 @@ def _per_second(finish_s: Seconds, width_s: float) -> tuple[Seconds, Seconds]:
     edges = np.arange(0.0, float(finish_s[-1]) + width_s, width_s)
     counts, _ = np.histogram(finish_s, edges)
     return (edges[:-1] + width_s / 2)[:-1], counts[:-1] / width_s  # the last slice is not a whole one
-
-
-def _message_by_message(figure: Figure, run: Run) -> None:
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    predicted, measured = run.prediction.trajectory, run.measurement.trajectory
-    shown = _busiest_seconds(predicted, 4.0)
-    at_s = predicted.arrival_s[shown]
-    above.plot(
-        at_s, run.prediction.nominal_path.latency_s[shown] * 1e3, "--", color=NOMINAL, lw=1,
-        label=f"from the flags: {seconds(run.workload.service_s)} each, these arrivals",
-    )  # fmt: skip
-    above.plot(at_s, predicted.latency_s[shown] * 1e3, "-", color=CALIBRATED, lw=3, label="predicted (calibrated)")
-    above.plot(at_s, measured.latency_s[shown] * 1e3, ".", color=MEASURED, ms=4, label="measured")
-    metric = "latency_s.mean"
-    mean, seen = value(run.prediction.metrics, metric), value(run.measurement.metrics, metric)
-    above.set_title(
-        f"{run.label}, every message: mean predicted {seconds(mean)}, measured {seconds(seen)} "
-        f"({percent(seen / mean - 1, signed=True)})"
-    )
-    above.set_ylabel("latency, ms")
-    above.set_ylim(bottom=0)
-    figure.legend(*above.get_legend_handles_labels(), loc="outside upper center", ncols=3)
-    below.axhline(0, color=CALIBRATED, lw=1)
-    below.plot(at_s, (measured.latency_s - predicted.latency_s)[shown] * 1e3, ".", color=MEASURED, ms=3)
-    below.set_ylabel("measured −\npredicted, ms")
-    below.set_xlabel("time of arrival, s")
-
-
-def _busiest_seconds(trajectory: Trajectory, width_s: float) -> slice:
-    """Return the messages of the `width_s` around the longest latency."""
-    peak_s = float(trajectory.arrival_s[int(np.argmax(trajectory.latency_s))])
-    begin_s = max(0.0, min(peak_s - width_s / 2, float(trajectory.arrival_s[-1]) - width_s))
-    first, last = np.searchsorted(trajectory.arrival_s, [begin_s, begin_s + width_s])
-    return slice(int(first), int(last))

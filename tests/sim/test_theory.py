@@ -11,7 +11,7 @@ import pytest
 
 from sim import MD1, NoSteadyState, Workload
 from sim.nominal import nominal
-from sim.theory import MG1
+from sim.theory import MG1, MM1
 
 ROWS = json.loads((Path(__file__).parents[1] / "data" / "md1.json").read_text())["rows"]
 LOADS = pytest.mark.parametrize("row", ROWS, ids=lambda row: f"rho={row['rho']}")
@@ -117,6 +117,20 @@ def test_a_rate_that_is_none_is_refused(rate: float) -> None:
         MD1(rate, 0.005)
 
 
+def test_exponential_service_is_the_queue_of_every_textbook() -> None:
+    mm1 = MM1(150, 0.005)
+    assert mm1.wait.mean() == pytest.approx(0.015)
+    assert mm1.latency.mean() == pytest.approx(0.02)
+    assert mm1.latency.isf(0.01) == pytest.approx(0.02 * math.log(100))
+    assert mm1.wait.isf([0.75, 0.9]).tolist() == [0.0, 0.0]  # type: ignore[union-attr]
+    assert mm1.wait.cdf(0.0) == 0.25
+    assert mm1.wait.std() == pytest.approx(math.sqrt(0.75 * 1.25) / 50)
+    t = np.linspace(0, 1, 200_001)
+    assert np.trapezoid(np.asarray(mm1.wait.sf(t)), t) == pytest.approx(mm1.wait.mean(), rel=1e-6)
+    with pytest.raises(NoSteadyState):
+        _ = MM1(200, 0.005).wait
+
+
 def test_exponential_service_waits_twice_as_long_as_constant_service() -> None:
     assert MG1(150, 0.005, 2.0).wait_mean_s == pytest.approx(2 * MD1(150, 0.005).wait.mean())
 
@@ -125,7 +139,7 @@ def test_exponential_service_waits_twice_as_long_as_constant_service() -> None:
     ("fields", "model", "known"),
     [
         ({}, "M/D/1", {"mean", "p50", "p95", "p99"}),
-        ({"service": "exponential"}, "M/M/1", {"mean"}),
+        ({"service": "exponential"}, "M/M/1", {"mean", "p50", "p95", "p99"}),
         ({"service": "lognormal:1"}, "M/G/1", {"mean"}),
         ({"arrivals": "deterministic"}, "D/D/1", {"mean", "p50", "p95", "p99"}),
         ({"arrivals": "bursty"}, "G/D/1", set()),
