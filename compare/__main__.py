@@ -15,7 +15,7 @@ from sim.workload import Workload
 
 EXAMPLES = """examples:
   python -m compare list                  the experiments
-  python -m compare all                   every experiment, about 4 minutes
+  python -m compare all                   every experiment, about 3 minutes
   python -m compare throughput --quick    one experiment, about half a minute
   python -m compare throughput --arrivals trace:requests.csv
 """

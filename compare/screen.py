@@ -25,7 +25,7 @@ def calibration_line(calibration: Calibration, service_s: float) -> str:
 
 def experiment_table(runs: list[Run], points: list[Point]) -> Padding:
     """Return one line a judged number of each run that is worth reading first: mean and p99, or growth."""
-    grid = table("run", "", "theory", "predicted", "measured", "off", "verdict")
+    grid = table("run", "latency", "theory", "predicted", "measured", "off", "verdict")
     for run in runs:
         shown = [point for point in points if point.label == run.label and not point.metric.endswith(("p50", "p95"))]
         for place, point in enumerate(shown):
@@ -42,9 +42,11 @@ def experiment_table(runs: list[Run], points: list[Point]) -> Padding:
 
 
 _NAMES = {
-    "latency_s.mean": "latency mean",
-    "latency_s.p99": "latency p99",
-    "queue_growth_per_s": "queue grows",
+    "latency_s.mean": "mean",
+    "latency_s.p50": "p50",
+    "latency_s.p95": "p95",
+    "latency_s.p99": "p99",
+    "queue_growth_per_s": "queue growth",
     "throughput_per_s": "throughput",
 }
 
@@ -59,8 +61,12 @@ def verdict_lines(summary: dict[str, Any]) -> list[str]:
     """Return the count of words, and the reason of each point that does not agree."""
     counts = summary["verdict"]
     lines = [f"{counts['agrees']} agree, {counts['differs']} differ, {counts['inconclusive']} inconclusive."]
-    for entry in summary["experiments"]:
-        for point in entry["points"]:
-            if point["word"] != AGREES:
-                lines.append(f"  {point['word']:<12} {point['label']} {point['metric']}: {point['reason']}")
+    grouped: dict[tuple[str, str, str], list[str]] = {}
+    for point in (point for entry in summary["experiments"] for point in entry["points"]):
+        if point["word"] != AGREES:
+            alike = (point["word"], point["label"], point["reason"])
+            grouped.setdefault(alike, []).append(_NAMES[point["metric"]])
+    lines += [
+        f"  {word} at {label} ({', '.join(metrics)}): {reason}" for (word, label, reason), metrics in grouped.items()
+    ]
     return lines

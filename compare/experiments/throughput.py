@@ -39,7 +39,7 @@ def workloads(options: Options) -> dict[str, Workload]:
         spans = QUICK_SERVICE_TIMES if options.quick else SERVICE_TIMES
         below = max(round(load * spans), 20)
         above = QUICK_OVERLOADED if options.quick else OVERLOADED
-        runs[f"{digits(rate)}/s"] = Workload(
+        runs[f"{rate:g}/s"] = Workload(
             rate_per_s=rate,
             service_s=options.service_s,
             messages=below if load < 1 else above,
@@ -138,10 +138,8 @@ def _latency_by_rate(figure: Figure, steady: list[Run]) -> None:
         predicted = [value(run.prediction.metrics, metric) * 1e3 for run in steady]
         measured = [value(run.measurement.metrics, metric) * 1e3 for run in steady]
         axes.fill_between(rates, bands[:, 0], bands[:, 1], color=CALIBRATED, alpha=0.25, lw=0)
-        axes.plot(
-            rates, predicted, "-", color=CALIBRATED, lw=1.5, label="predicted for this run (calibrated), 95 % band"
-        )
-        axes.plot(rates, measured, "o", color=MEASURED, ms=5, label="measured")
+        axes.plot(rates, predicted, "s-", color=CALIBRATED, ms=7, lw=1.2, label="predicted for these runs (calibrated)")
+        axes.plot(rates, measured, "o", color=MEASURED, ms=4, label="measured")
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
         axes.set_title(f"{name} of latency")
@@ -178,7 +176,7 @@ def _queue_over_time(figure: Figure, growing: list[Run]) -> None:
             (run.measurement.trajectory, MEASURED, 1.0, "measured"),
         ):
             instants, waiting = trajectory.queue_steps()
-            axes.step(instants, waiting, where="post", color=color, lw=width, label=label)
+            axes.step(instants, waiting, where="post", color=color, lw=width, label=label, rasterized=True)
         end_s = float(run.measurement.trajectory.finish_s[-1])
         axes.axvline(last_s, color="#999999", lw=0.8, ls=":")
         axes.set_xlim(0, end_s)

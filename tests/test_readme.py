@@ -1,0 +1,58 @@
+"""What the README tells a reader to type works, and what it shows is there."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^python -m (?:sim|real|compare)\b.*$", README, re.MULTILINE)
+# Minutes long, and measured by the continuous build: here only whether such flags exist.
+LONG = re.compile(r"-m compare (all|throughput)")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_of_the_readme_runs(command: str, tmp_path: Path) -> None:
+    words = shlex.split(command.partition("#")[0])[1:]
+    if LONG.search(command):
+        words.append("--help")
+    (tmp_path / "requests.csv").write_text("timestamp\n" + "\n".join(f"{k / 50}" for k in range(50)))
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
+    result = subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, cwd=tmp_path, env=environment, check=False
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_readme_has_commands_and_the_screen_that_they_print() -> None:
+    assert len(COMMANDS) >= 6
+    shown = re.search(r"```text\n(300 messages.*?)```", README, re.DOTALL)
+    assert shown is not None
+    printed = subprocess.run(
+        [sys.executable, "-m", "sim", "--rate", "300", "--service-ms", "5"],
+        capture_output=True, text=True, cwd=ROOT, check=True, env={"COLUMNS": "80", "PATH": "/usr/bin:/bin"},
+    ).stdout  # fmt: skip
+    assert [line.rstrip() for line in shown[1].splitlines()] == [line.rstrip() for line in printed.splitlines()]
+
+
+def test_the_python_example_prints_what_it_says() -> None:
+    code = re.search(r"```python\n(.*?)```", README, re.DOTALL)
+    assert code is not None
+    result = subprocess.run([sys.executable, "-c", code[1]], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert result.stdout.splitlines() == re.findall(r"# (.*)$", code[1], re.MULTILINE)
+
+
+def test_every_file_that_the_readme_shows_or_links_is_there() -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
+    assert links
+    for link in links:
+        assert (ROOT / link).exists(), link
+
+
+def test_there_is_one_command_for_the_main_job_and_one_for_the_tests() -> None:
+    assert len(re.findall(r"^python -m pip install uv && python -m uv run python -m compare all$", README, re.M)) == 1
+    assert len(re.findall(r"^python -m pip install uv && python -m uv run pytest$", README, re.M)) == 1
