@@ -152,7 +152,7 @@ def _theory_curve(axes: Axes, run: Run, name: str) -> None:
     capacity = run.prediction.theory.capacity_per_s
     axes.axvline(capacity, color=NOMINAL, lw=1, ls=":")
     axes.annotate(
-        f"limit {digits(capacity)}/s ", (capacity, 0.97), xycoords=("data", "axes fraction"), ha="right", va="top"
+        f"limit {digits(capacity)}/s ", (capacity, 0.03), xycoords=("data", "axes fraction"), ha="right", va="bottom"
     )
     if run.workload.arrivals != "poisson":
         return
