@@ -90,7 +90,7 @@ workloads = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(workloads)
 def test_the_loop_makes_the_model_s_trajectory_to_the_nanosecond(workload: Workload) -> None:
     loop, model = run(workload), simulate(workload)
