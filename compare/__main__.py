@@ -65,10 +65,11 @@ def _run(names: list[str], workload: Workload, out: Path, *, quick: bool, as_jso
     from rich.console import Console  # noqa: PLC0415
 
     from compare.calibrate import calibrate, workloads  # noqa: PLC0415
+    from compare.experiment import Options  # noqa: PLC0415
     from compare.files import write_json  # noqa: PLC0415
     from compare.measure import MeasurementError, expected_s  # noqa: PLC0415
     from compare.progress import Watch  # noqa: PLC0415
-    from compare.run import Options, run_experiment  # noqa: PLC0415
+    from compare.run import run_experiment  # noqa: PLC0415
     from compare.screen import calibration_line, verdict_lines  # noqa: PLC0415
 
     service_s = workload.service_s or 0.0

@@ -1,25 +1,28 @@
-"""How figures look: one style, and one colour for each of nominal, predicted and measured in every figure."""
+"""Figures: how they are written, and those that more than one experiment needs."""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
 
+from compare.experiment import Run
 from compare.predict import value
-from compare.run import Run
 from sim import Trajectory
-from sim.plot import CALIBRATED, MEASURED, NOMINAL, STYLE
+from sim.palette import CALIBRATED, MEASURED, NOMINAL, STYLE
 from sim.units import percent, seconds
 
-__all__ = ["CALIBRATED", "MEASURED", "NOMINAL", "draw", "message_by_message"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def draw(
-    directory: Path, name: str, caption: str, paint: Callable[[Figure], None], size: tuple[float, float]
+    directory: Path, name: str, caption: str, paint: "Callable[[Figure], None]", size: tuple[float, float]
 ) -> list[str]:
     """Write `name`.png and .svg, the caption below the picture; return their names."""
+    import matplotlib as mpl  # noqa: PLC0415 - it takes a second to load, which most commands need not wait for
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=size, layout="constrained")
         paint(figure)
@@ -30,7 +33,7 @@ def draw(
     return names
 
 
-def message_by_message(figure: Figure, run: Run) -> None:
+def message_by_message(figure: "Figure", run: Run) -> None:
     """Paint the latency of every message in the busiest seconds of a run, and how far off the prediction was."""
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     predicted, measured = run.prediction.trajectory, run.measurement.trajectory

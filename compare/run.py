@@ -1,44 +1,19 @@
 """Run an experiment: predict, measure, judge, draw; its files are written when it ends."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from compare.calibrate import Calibration
+from compare.experiment import Options, Run
 from compare.files import write_csv, write_json
-from compare.measure import Measurement, expected_s, measure
-from compare.predict import Prediction, predict
+from compare.measure import expected_s, measure
+from compare.predict import predict
 from compare.progress import Watch
+from compare.screen import experiment_table
 from compare.verdict import Point
 from sim import Workload
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the user asked for."""
-
-    quick: bool = False
-    service_s: float = 0.005
-    arrivals: str = "poisson"
-    workers: int = 10
-    popularity: str = "uniform"
-    seed: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One workload, predicted and measured."""
-
-    label: str
-    prediction: Prediction
-    measurement: Measurement
-
-    @property
-    def workload(self) -> Workload:
-        """What was run."""
-        return self.prediction.workload
 
 
 def run_experiment(
@@ -61,7 +36,8 @@ def run_experiment(
     }
     write_json(directory / "points.json", entry)
     _write_points(directory, points)
-    show_points(watch, name, experiment.QUESTION, runs, points)
+    watch.console.print(f"\n[bold]{name}[/bold]: {experiment.QUESTION}\n")
+    watch.console.print(experiment_table(runs, points))
     return entry
 
 
@@ -85,11 +61,3 @@ def _write_runs(directory: Path, runs: list[Run]) -> None:
 def _write_points(directory: Path, points: list[Point]) -> None:
     columns = ("label", "metric", "nominal", "predicted", "measured", "path_error", "tolerance", "word", "reason")
     write_csv(directory / "points.csv", columns, ([getattr(point, column) for column in columns] for point in points))
-
-
-def show_points(watch: Watch, name: str, question: str, runs: list[Run], points: list[Point]) -> None:
-    """Print an experiment's table: one line a run, its mean and p99 or its growth, and the words."""
-    from compare.screen import experiment_table  # noqa: PLC0415
-
-    watch.console.print(f"\n[bold]{name}[/bold]: {question}\n")
-    watch.console.print(experiment_table(runs, points))

@@ -6,7 +6,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from compare.calibrate import Calibration
-from compare.run import Run
+from compare.experiment import Run
 from compare.verdict import AGREES, DIFFERS, INCONCLUSIVE, Point
 from sim.terminal import indented, table
 from sim.units import digits, percent, seconds

@@ -21,25 +21,16 @@ _ROWS = 4096  # of a sum at once, to keep its matrix small
 class MD1Number:
     """Number in an M/D/1 system of utilization ρ < 1.
 
-    Recursion: p_{j+1} = (p_0 A_j + Σ_{i=1..j} p_i A_{j+1−i}) e^ρ with A_n = P(Poisson(ρ) > n), which is flow across
-    the cut between j and j+1 at departures (Franx 2001, Operations Research Letters 29:221). Beyond the table the
-    tail is geometric: P(N > n) ~ C e^{−θn}.
+    A table of `occupancies`, and beyond it the geometric tail P(N > n) ~ C e^{−θn} (Franx 2001, Operations Research
+    Letters 29:221).
     """
 
     rho: float
 
     @cached_property
     def decay(self) -> float:
-        """θ > 0 with ρ(e^θ − 1) = θ: P(W > t) ~ C e^{−θ t/D}. Equal to −ρ − W₋₁(−ρ e^{−ρ}) with Lambert's W."""
-        target = (1.0 - self.rho) / self.rho
-        # Newton on h(θ) = (e^θ − 1 − θ)/θ = (1 − ρ)/ρ, which loses no digits near ρ = 1; h is convex and increasing.
-        theta = 2.0 * target if target < 1.0 else math.log1p(target) + math.log1p(math.log1p(target)) + 1.0
-        for _ in range(100):
-            step = (_h(theta) - target) / _h_slope(theta)
-            theta -= step
-            if abs(step) <= 4e-16 * theta:
-                break
-        return theta
+        """θ > 0 with P(N > n) ~ C e^{−θn} and P(W > t) ~ C e^{−θ t/D}."""
+        return decay_rate(self.rho)
 
     @cached_property
     def tail_factor(self) -> float:
@@ -49,20 +40,9 @@ class MD1Number:
     @cached_property
     def table(self) -> tuple[Array, Array]:
         """(p_n, P(N > n)) for n = 0 … m, m so large that the geometric tail is exact to the last digits beyond."""
-        above = _poisson_tails(self.rho)
-        ratio = math.exp(-self.decay)
-        p = [1.0 - self.rho]
-        settled = 0
-        while settled < 8 and len(p) < 5000 and p[-1] > 1e-280:
-            j = len(p) - 1
-            band = p[max(1, j + 2 - len(above)) : j + 1]
-            inflow = sum(a * b for a, b in zip(reversed(band), above[1:], strict=False))
-            inflow += p[0] * above[j] if j < len(above) else 0.0
-            p.append(inflow * math.exp(self.rho))
-            settled = settled + 1 if abs(p[-1] / p[-2] / ratio - 1.0) < 2e-16 * 8 else 0
-        probabilities = np.array(p)
+        probabilities = (1.0 - self.rho) * occupancies(self.rho)
         # Summed from the far end, small terms first.
-        beyond = self.tail_factor * math.exp(-self.decay * (len(p) - 1))
+        beyond = self.tail_factor * math.exp(-self.decay * (len(probabilities) - 1))
         tails = np.cumsum(np.concatenate([[beyond], probabilities[:0:-1]]))[::-1]
         return probabilities, tails
 
@@ -199,15 +179,51 @@ class MD1Wait:
         return math.sqrt(self.var())
 
 
+def decay_rate(rho: float) -> float:
+    """Return the θ ≠ 0 with ρ(e^θ − 1) = θ, which is −ρ − W(−ρ e^{−ρ}) with Lambert's other branch; 0 for ρ = 1.
+
+    Positive for ρ < 1, where probabilities fall by e^{−θ}; negative for ρ > 1, where unnormalised ones grow.
+    """
+    target = (1.0 - rho) / rho
+    # Newton on h(θ) = (e^θ − 1 − θ)/θ = (1 − ρ)/ρ, which loses no digits near ρ = 1. h is increasing and convex, and
+    # both starts lie beyond the root.
+    theta = 2.0 * target if target < 1.0 else math.log1p(target) + math.log1p(math.log1p(target)) + 1.0
+    for _ in range(100):
+        step = (_h(theta) - target) / _h_slope(theta)
+        theta -= step
+        if abs(step) <= 4e-16 * abs(theta):
+            break
+    return theta
+
+
+def occupancies(rho: float) -> Array:
+    """Return p_n/p_0 for n = 0 … m, any ρ > 0; m so large that beyond it each is e^{−θ} times the one before.
+
+    p_{j+1} = (p_0 A_j + Σ_{i=1..j} p_i A_{j+1−i}) e^ρ with A_n = P(Poisson(ρ) > n), which is the flow across the cut
+    between j and j + 1 at departures: all terms are positive, and for a bounded queue the ratios are the same.
+    """
+    above = _poisson_tails(rho)
+    ratio, scale = math.exp(-decay_rate(rho)), math.exp(rho)
+    p, settled = [1.0], 0
+    while settled < 8 and len(p) < 5000 and 1e-280 < p[-1] < 1e280:
+        j = len(p) - 1
+        band = p[max(1, j + 2 - len(above)) : j + 1]
+        inflow = sum(a * b for a, b in zip(reversed(band), above[1:], strict=False))
+        inflow += above[j] if j < len(above) else 0.0
+        p.append(inflow * scale)
+        settled = settled + 1 if abs(p[-1] / p[-2] / ratio - 1.0) < 2e-15 else 0
+    return np.array(p)
+
+
 def _h(theta: float) -> float:
     """(e^θ − 1 − θ)/θ, by its series where the difference would cancel."""
-    if theta > 0.5:
+    if abs(theta) > 0.5:
         return (math.expm1(theta) - theta) / theta
     return math.fsum(theta**k / math.factorial(k + 1) for k in range(1, 20))
 
 
 def _h_slope(theta: float) -> float:
-    if theta > 0.5:
+    if abs(theta) > 0.5:
         return (math.exp(theta) - 1.0 - _h(theta)) / theta
     return math.fsum(k * theta ** (k - 1) / math.factorial(k + 1) for k in range(1, 20))
 

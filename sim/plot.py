@@ -1,10 +1,6 @@
-"""The figure of `--plot`: queue length and latency over time, with what theory expects of them.
-
-Colours are those of Okabe and Ito (2008), which colour-blind readers can tell apart; each means the same everywhere.
-"""
+"""The figure of `--plot`: queue length and latency over time, with what theory expects of them."""
 
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -12,23 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sim.nominal import Nominal
+from sim.palette import CALIBRATED as SIMULATED
+from sim.palette import NOMINAL, STYLE
 from sim.trajectory import Trajectory
 from sim.units import digits, seconds
 from sim.workload import Workload
 
-NOMINAL, CALIBRATED, MEASURED = "#000000", "#0072B2", "#D55E00"
-SIMULATED = CALIBRATED
-STYLE: Any = {
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#e5e5e5",
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "one-thread-lab",
-}
 _MOST_POINTS = 20_000
 
 

@@ -5,12 +5,12 @@ Everything here is about a steady state, as of a system that has run for ever; w
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
 
-import numpy as np
 import numpy.typing as npt
 
-from sim.md1 import Floats, MD1Number, MD1Wait, unwrapped
+from sim.distribution import ExponentialTail, Shifted
+from sim.finite import Borel, loss_probability
+from sim.md1 import Floats, MD1Number, MD1Wait
 
 
 class NoSteadyState(ValueError):  # noqa: N818 - it reads as what it is
@@ -22,28 +22,6 @@ class NoSteadyState(ValueError):  # noqa: N818 - it reads as what it is
             f"rate {rate_per_s:g}/s × service {service_s * 1e3:g} ms = utilization {rho:g}: no steady state; "
             f"the queue grows, ask for .queue_growth_per_s, or keep the rate below {1 / service_s:g}/s"
         )
-
-
-class Distribution(Protocol):
-    """A distribution of times, under scipy.stats' method names: arrays in, arrays out, seconds."""
-
-    def sf(self, t: npt.ArrayLike) -> Floats:
-        """P(T > t)."""
-
-    def cdf(self, t: npt.ArrayLike) -> Floats:
-        """P(T ≤ t)."""
-
-    def isf(self, q: npt.ArrayLike) -> Floats:
-        """Return the t at which P(T > t) = q."""
-
-    def ppf(self, p: npt.ArrayLike) -> Floats:
-        """Return the p quantile."""
-
-    def mean(self) -> float:
-        """E[T]."""
-
-    def var(self) -> float:
-        """Var(T)."""
 
 
 @dataclass(frozen=True)
@@ -112,41 +90,20 @@ class MD1:
             raise NoSteadyState(self.rate_per_s, self.service_s)
         return MD1Number(self.utilization)
 
+    @property
+    def busy_period(self) -> Borel:
+        """Distribution of the number of messages served between two idle periods; it must have a steady state."""
+        if not self.stable:
+            raise NoSteadyState(self.rate_per_s, self.service_s)
+        return Borel(self.utilization)
 
-@dataclass(frozen=True)
-class Shifted:
-    """A distribution of waits plus a constant service time: the latency."""
+    def blocking_probability(self, places: npt.ArrayLike) -> Floats:
+        """Return the share of messages turned away if only so many may be in the system; also above capacity.
 
-    wait: Distribution
-    service_s: float
-
-    def sf(self, t: npt.ArrayLike) -> Floats:
-        """P(T > t), t in seconds."""
-        return self.wait.sf(np.asarray(t, dtype=np.float64) - self.service_s)
-
-    def cdf(self, t: npt.ArrayLike) -> Floats:
-        """P(T ≤ t), t in seconds."""
-        return self.wait.cdf(np.asarray(t, dtype=np.float64) - self.service_s)
-
-    def isf(self, q: npt.ArrayLike) -> Floats:
-        """Return the t (s) at which P(T > t) = q."""
-        return self.wait.isf(q) + self.service_s
-
-    def ppf(self, p: npt.ArrayLike) -> Floats:
-        """Return the p quantile (s)."""
-        return self.wait.ppf(p) + self.service_s
-
-    def mean(self) -> float:
-        """Mean wait plus service (s)."""
-        return self.wait.mean() + self.service_s
-
-    def var(self) -> float:
-        """Variance (s²): the wait's."""
-        return self.wait.var()
-
-    def std(self) -> float:
-        """Return the standard deviation (s)."""
-        return math.sqrt(self.var())
+        >>> round(MD1(200, 0.005).blocking_probability(1), 12)
+        0.5
+        """
+        return loss_probability(self.utilization, places)
 
 
 @dataclass(frozen=True)
@@ -174,45 +131,6 @@ class MM1:
     def latency(self) -> "ExponentialTail":
         """Distribution of the time from arrival to finish."""
         return ExponentialTail(1.0, self._decay_per_s())
-
-
-@dataclass(frozen=True)
-class ExponentialTail:
-    """P(T > t) = `weight` e^{−`decay_per_s` t} for t ≥ 0: 0 with probability 1 − weight, else exponential."""
-
-    weight: float
-    decay_per_s: float
-
-    def sf(self, t: npt.ArrayLike) -> Floats:
-        """P(T > t), t in seconds."""
-        at = np.asarray(t, dtype=np.float64)
-        return unwrapped(np.where(at < 0, 1.0, self.weight * np.exp(-self.decay_per_s * np.maximum(at, 0.0))))
-
-    def cdf(self, t: npt.ArrayLike) -> Floats:
-        """P(T ≤ t), t in seconds."""
-        return unwrapped(1.0 - np.asarray(self.sf(t)))
-
-    def isf(self, q: npt.ArrayLike) -> Floats:
-        """Return the t (s) at which P(T > t) = q."""
-        with np.errstate(divide="ignore"):
-            found = np.log(self.weight / np.asarray(q, dtype=np.float64)) / self.decay_per_s
-        return unwrapped(np.maximum(found, 0.0))
-
-    def ppf(self, p: npt.ArrayLike) -> Floats:
-        """Return the p quantile (s)."""
-        return self.isf(1.0 - np.asarray(p, dtype=np.float64))
-
-    def mean(self) -> float:
-        """Return the mean (s)."""
-        return self.weight / self.decay_per_s
-
-    def var(self) -> float:
-        """Return the variance (s²)."""
-        return self.weight * (2.0 - self.weight) / self.decay_per_s**2
-
-    def std(self) -> float:
-        """Return the standard deviation (s)."""
-        return math.sqrt(self.var())
 
 
 @dataclass(frozen=True)

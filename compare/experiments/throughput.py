@@ -1,19 +1,22 @@
 """From 10 to 1000 messages/s: where one thread keeps up, where it stops, and how fast it falls behind."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
-from compare.figures import CALIBRATED, MEASURED, NOMINAL, draw, message_by_message
+from compare.experiment import Options, Run
+from compare.figures import draw, message_by_message
 from compare.predict import nominal_value, value
-from compare.run import Options, Run
 from compare.verdict import NEAR_THE_LIMIT, Point, judge, latency_tolerance
 from sim import MD1, Workload
+from sim.palette import CALIBRATED, MEASURED, NOMINAL
 from sim.trajectory import Seconds
 from sim.units import digits, seconds
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 QUESTION = "From 10 to 1000 messages/s: what happens to latency near the limit, and what beyond it?"
 
@@ -128,7 +131,7 @@ def _rate(run: Run) -> float:
     return run.workload.rate_per_s or 0.0
 
 
-def _latency_by_rate(figure: Figure, steady: list[Run]) -> None:
+def _latency_by_rate(figure: "Figure", steady: list[Run]) -> None:
     rates = [_rate(run) for run in steady]
     panels = figure.subplots(1, 3, sharey=True)
     for axes, name in zip(panels, ("p50", "p95", "p99"), strict=True):
@@ -141,14 +144,14 @@ def _latency_by_rate(figure: Figure, steady: list[Run]) -> None:
         axes.plot(rates, predicted, "s-", color=CALIBRATED, ms=7, lw=1.2, label="predicted for these runs (calibrated)")
         axes.plot(rates, measured, "o", color=MEASURED, ms=4, label="measured")
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.set_title(f"{name} of latency")
         axes.set_xlabel("messages/s offered")
     panels[0].set_ylabel("latency, ms")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
 
 
-def _theory_curve(axes: Axes, run: Run, name: str) -> None:
+def _theory_curve(axes: "Axes", run: Run, name: str) -> None:
     capacity = run.prediction.theory.capacity_per_s
     axes.axvline(capacity, color=NOMINAL, lw=1, ls=":")
     axes.annotate(
@@ -163,7 +166,7 @@ def _theory_curve(axes: Axes, run: Run, name: str) -> None:
     axes.plot(rates, curve, "--", color=NOMINAL, lw=1.2, label="theory from the flags (M/D/1, steady state)")
 
 
-def _queue_over_time(figure: Figure, growing: list[Run]) -> None:
+def _queue_over_time(figure: "Figure", growing: list[Run]) -> None:
     if not growing:
         return
     panels = np.atleast_1d(figure.subplots(1, len(growing)))
@@ -187,7 +190,7 @@ def _queue_over_time(figure: Figure, growing: list[Run]) -> None:
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
 
 
-def _throughput(figure: Figure, runs: list[Run], below: Run, above: Run) -> None:
+def _throughput(figure: "Figure", runs: list[Run], below: Run, above: Run) -> None:
     left, right = figure.subplots(1, 2)
     for run in (below, above):
         width_s = max(float(run.measurement.trajectory.finish_s[-1]) / 16, 0.2)
@@ -214,7 +217,7 @@ def _throughput(figure: Figure, runs: list[Run], below: Run, above: Run) -> None
         reached = [value(getattr(run, source).metrics, "throughput_per_s") for run in runs]
         right.plot(rates, reached, marker, color=color, ms=size, label=label)
     right.set_xscale("log")
-    right.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    right.xaxis.set_major_formatter("{x:g}")
     right.set_xlabel("messages/s offered")
     right.set_ylabel("messages finished per second")
     right.set_ylim(bottom=0)

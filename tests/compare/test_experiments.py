@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from compare import experiments
+from compare.experiment import Options, Run
 from compare.measure import Measurement, MeasurementError, flags, measure
 from compare.predict import predict
-from compare.run import Options, Run
 from sim import Trajectory, Workload, simulate
 from tests.compare.test_verdict import calibration
 

@@ -53,6 +53,57 @@ def test_moments_to_13_digits(row: dict[str, Any]) -> None:
     assert wait.var() == pytest.approx(float(row["var_wait"]), rel=1e-13)
 
 
+@LOADS
+def test_loss_to_10_digits(row: dict[str, Any]) -> None:
+    places, expected = np.array([[float(k), float(p)] for k, p in row["loss_K"].items()]).T
+    lost = np.asarray(MD1(float(row["rho"]), 1.0).blocking_probability(places))
+    assert np.max(np.abs(lost / expected - 1)) <= 1e-10
+
+
+@LOADS
+def test_busy_periods_to_12_digits(row: dict[str, Any]) -> None:
+    expected = np.array([float(p) for p in row["busy_period_served_pmf"]])
+    served = np.asarray(MD1(float(row["rho"]), 1.0).busy_period.pmf(np.arange(1, len(expected) + 1)))
+    assert np.max(np.abs(served / expected - 1)) <= 1e-12
+
+
+@pytest.mark.parametrize("rho", [0.3, 1.0, 1.3, 4.0])
+@pytest.mark.parametrize("places", [1, 2, 3, 12])
+def test_loss_is_that_of_the_chain_at_departures(rho: float, places: int) -> None:
+    arriving = [math.exp(-rho) * rho**k / math.factorial(k) for k in range(places)]
+    step = np.zeros((places, places))
+    for before in range(places):
+        for k in range(places - 1 - max(before - 1, 0)):
+            step[before, max(before - 1, 0) + k] = arriving[k]
+        step[before, places - 1] = 1 - step[before].sum()
+    balance = np.vstack([step.T - np.eye(places), np.ones(places)])
+    left = np.linalg.lstsq(balance, np.append(np.zeros(places), 1.0), rcond=None)[0]
+    assert MD1(rho, 1.0).blocking_probability(places) == pytest.approx(1 - 1 / (left[0] + rho), rel=1e-9)
+
+
+def test_loss_with_many_places_is_what_cannot_be_served() -> None:
+    assert MD1(1.2, 1.0).blocking_probability(1e12) == pytest.approx(1 - 1 / 1.2, rel=1e-12)
+    assert MD1(1.0, 1.0).blocking_probability(1e6) == pytest.approx(0.5e-6, rel=1e-5)
+    with pytest.raises(ValueError, match="at least 1"):
+        MD1(0.5, 1.0).blocking_probability(0)
+
+
+@pytest.mark.parametrize("rho", [0.05, 0.5, 0.9, 0.99, 0.999, 0.99999])
+def test_the_tail_of_a_busy_period_adds_up(rho: float) -> None:
+    busy = MD1(rho, 1.0).busy_period
+    assert busy.sf(0) == pytest.approx(1.0, rel=1e-12)
+    tails, n = np.asarray(busy.sf(np.arange(60))), np.arange(1, 60)
+    assert np.allclose(tails[:-1] - tails[1:], busy.pmf(n), rtol=1e-9, atol=1e-15)
+    assert busy.cdf(3) == pytest.approx(np.asarray(busy.pmf([1, 2, 3])).sum())
+    if rho <= 0.9:  # nearer to 1 the mean is made of periods too long to add up here
+        assert 1 + np.asarray(busy.sf(np.arange(1, 4000))).sum() == pytest.approx(busy.mean(), rel=1e-6)
+
+
+def test_what_is_no_count_has_no_probability() -> None:
+    assert np.asarray(MD1(0.5, 1.0).busy_period.pmf([0, -1, 1.5, math.inf])).tolist() == [0, 0, 0, 0]
+    assert MD1(0.5, 1.0).busy_period.sf(math.inf) == 0
+
+
 @pytest.mark.parametrize("rho", [0.01, 0.3, 0.75, 0.95, 0.999])
 def test_waiting_at_most_k_services_is_as_likely_as_finding_at_most_k_in_the_system(rho: float) -> None:
     md1 = MD1(rho * 200, 0.005)
@@ -104,7 +155,7 @@ def test_arrays_come_out_as_they_went_in() -> None:
 @pytest.mark.parametrize("rate", [200, 300])
 def test_without_a_steady_state_there_is_no_distribution_but_there_is_growth(rate: float) -> None:
     md1 = MD1(rate, 0.005)
-    for name in ("wait", "latency", "number_in_system"):
+    for name in ("wait", "latency", "number_in_system", "busy_period"):
         with pytest.raises(NoSteadyState, match="no steady state"):
             getattr(md1, name)
     assert md1.queue_growth_per_s == rate - 200
