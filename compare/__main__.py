@@ -1,16 +1,30 @@
 """`python -m compare`: predict and measure the same workloads, and say whether they agree."""
 
 import os
-import sys
+import signal
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 # One thread is enough for the arithmetic here, and the machine has better to do while the real thing runs.
 os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1"))
 
+from rich.console import Console
+
 from compare import experiments
-from sim.flags import Parser, UsageError, add_workload_flags, fail, out_directory, workload_from
+from compare.calibrate import calibrate, workloads
+from compare.experiment import Options
+from compare.measure import expected_s
+from compare.progress import Watch
+from compare.run import run_experiment
+from compare.screen import calibration_line, show_answers
+from real.environment import environment
+from sim import InvalidWorkload, RecordingError
+from sim.command import Parser, UsageError, as_typed, out_directory, run_command
+from sim.files import json_text, write_text
+from sim.flags import add_workload_flags, workload_from
 from sim.workload import Workload
 
 EXAMPLES = """examples:
@@ -22,7 +36,7 @@ EXAMPLES = """examples:
 CALIBRATION_S, QUICK_CALIBRATION_S = 8.0, 3.0
 
 
-def main() -> None:
+def main(argv: Sequence[str]) -> None:
     """Run the command."""
     parser = Parser(
         "python -m compare", "Hold the prediction against the measurement, on the same workloads.", EXAMPLES
@@ -35,88 +49,80 @@ def main() -> None:
     output = parser.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print summary.json and nothing else")
     output.add_argument("--out", metavar="DIR", default="results", help="where files go [results]")
-    args = parser.parse(sys.argv[1:])
+    args = parser.parse(argv)
     if args.experiment == "list":
         for name in experiments.names():
             print(f"{name:<12} {experiments.load(name).QUESTION}")
         return
-    try:
-        wanted = _wanted(args.experiment)
-        out = out_directory(args.out)
-        workload = workload_from(args)
-    except UsageError as error:
-        fail("compare", str(error))
-    assert out is not None
-    summary = _run(wanted, workload, out, quick=args.quick, as_json=args.json)
+    wanted = _wanted(args.experiment)
+    out = out_directory(args.out) or Path()
+    options = _options(workload_from(args), quick=args.quick)
+    # SIGTERM ends it as Ctrl-C does: with the child that measures, and nothing half-written.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    summary = _run(wanted, options, out, as_typed("compare", argv), as_json=args.json)
     if args.check and summary["verdict"]["differs"]:
         raise SystemExit(1)
 
 
-def _wanted(experiment: str) -> list[str]:
-    if experiment == "all":
-        return experiments.names()
-    if experiment not in experiments.names():
-        raise UsageError(f"{experiment}: no such experiment; give all, list or one of {', '.join(experiments.names())}")
-    return [experiment]
+def _wanted(experiment: str) -> dict[str, ModuleType]:
+    known = experiments.names()
+    if experiment not in (*known, "all"):
+        raise UsageError(f"{experiment}: no such experiment; give all, list or one of {', '.join(known)}")
+    return {name: experiments.load(name) for name in (known if experiment == "all" else [experiment])}
 
 
-def _run(names: list[str], workload: Workload, out: Path, *, quick: bool, as_json: bool) -> dict[str, Any]:
-    # Loading all this takes a second; bad input has been refused before.
-    from rich.console import Console  # noqa: PLC0415
+def _options(workload: Workload, *, quick: bool) -> Options:
+    recorded = len(workload) if workload.arrivals_kind == "trace" else None
+    return Options(
+        quick=quick,
+        service_s=workload.service_s or 0.0,
+        arrivals=workload.arrivals,
+        workers=workload.workers,
+        popularity=workload.popularity,
+        seed=workload.seed,
+        recorded=recorded,
+    )
 
-    from compare.calibrate import calibrate, workloads  # noqa: PLC0415
-    from compare.experiment import Options  # noqa: PLC0415
-    from compare.files import write_json  # noqa: PLC0415
-    from compare.measure import MeasurementError, expected_s  # noqa: PLC0415
-    from compare.progress import Watch  # noqa: PLC0415
-    from compare.run import run_experiment  # noqa: PLC0415
-    from compare.screen import calibration_line, verdict_lines  # noqa: PLC0415
 
-    service_s = workload.service_s or 0.0
-    options = Options(quick, service_s, workload.arrivals, workload.workers, workload.popularity, workload.seed)
-    modules = {name: experiments.load(name) for name in names}
-    length_s = QUICK_CALIBRATION_S if quick else CALIBRATION_S
-    calibration_s = sum(expected_s(run) for run in workloads(service_s, length_s, workload.seed))
-    planned_s = sum(expected_s(run) for module in modules.values() for run in module.workloads(options).values())
+def _planned_s(modules: dict[str, ModuleType], options: Options) -> tuple[float, float]:
+    """Return how long calibrating and measuring will take, s; UsageError for what could not run."""
+    try:
+        runs = [run for module in modules.values() for run in module.workloads(options).values()]
+        calibration = workloads(options.service_s, _calibration_s(options), options.seed)
+        return sum(map(expected_s, calibration)), sum(map(expected_s, runs))
+    except (InvalidWorkload, RecordingError) as error:
+        raise UsageError(str(error)) from None
+
+
+def _calibration_s(options: Options) -> float:
+    return QUICK_CALIBRATION_S if options.quick else CALIBRATION_S
+
+
+def _run(modules: dict[str, ModuleType], options: Options, out: Path, command: str, *, as_json: bool) -> dict[str, Any]:
+    calibration_s, measuring_s = _planned_s(modules, options)
     console = Console(stderr=as_json, highlight=False)
     out.mkdir(parents=True, exist_ok=True)
-    try:
-        with Watch(console, calibration_s + planned_s) as watch:
-            watch.begin("calibrating", calibration_s)
-            calibration = calibrate(service_s, length_s, workload.seed, watch.passed)
-            watch.end()
-            console.print(calibration_line(calibration, service_s))
-            entries = [
-                run_experiment(name, module, options, calibration, watch, out) for name, module in modules.items()
-            ]
-    except MeasurementError as error:
-        print(f"compare: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        print("compare: interrupted; what had been written before stands as it was", file=sys.stderr)
-        raise SystemExit(130) from None
-    summary = _summary(entries, calibration.document())
-    write_json(out / "summary.json", summary)
+    with Watch(console, calibration_s + measuring_s) as watch:
+        watch.begin("calibrating", calibration_s)
+        calibration = calibrate(options.service_s, _calibration_s(options), options.seed, watch.passed)
+        watch.end()
+        console.print(calibration_line(calibration, options.service_s))
+        entries = [run_experiment(name, module, options, calibration, watch, out) for name, module in modules.items()]
+    summary = _summary(entries, calibration.document(), command)
+    write_text(out / "summary.json", json_text(summary))
     if as_json:
-        print((out / "summary.json").read_text(encoding="utf-8"), end="")
-        return summary
-    for entry in entries:
-        console.print(f"\n[bold]Answer[/bold]  {entry['answer']}")
-        console.print(
-            "Figures " + "\n        ".join(f"{out}/{name}" for name in entry["figures"] if name.endswith("png"))
-        )
-    console.print("\n[bold]Verdict[/bold] " + "\n".join(verdict_lines(summary)))
+        print(json_text(summary), end="")
+    else:
+        show_answers(console, summary, out)
     return summary
 
 
-def _summary(entries: list[dict[str, Any]], calibration: dict[str, Any]) -> dict[str, Any]:
-    from real.environment import environment  # noqa: PLC0415
-
+def _summary(entries: list[dict[str, Any]], calibration: dict[str, Any], command: str) -> dict[str, Any]:
     words = [point["word"] for entry in entries for point in entry["points"]]
     packages = ("simpy", "numpy", "numba", "matplotlib")
     return {
         "schema_version": 1,
-        "command": "python -m compare " + " ".join(sys.argv[1:]),
+        "command": command,
         "environment": environment() | {"packages": {name: version(name) for name in packages}},
         "calibration": calibration,
         "experiments": entries,
@@ -125,4 +131,4 @@ def _summary(entries: list[dict[str, Any]], calibration: dict[str, Any]) -> dict
 
 
 if __name__ == "__main__":
-    main()
+    run_command("compare", main)

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from compare.measure import measure
 from sim import HoldTimes, Workload
 from sim.recording import NS
-from sim.trajectory import Seconds, summary
+from sim.summary import Seconds, summary
 
 RARE_LOAD = 0.3
-BLOCK = 25  # neighbours are alike, so a calibration is redrawn in blocks of this many messages
+LEAST_BUSY, LEAST_RARE = 100, 60  # messages
+BLOCK = 25  # neighbours are alike, so samples are drawn in runs of up to this many
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +35,24 @@ class Calibration:
         return float(self.processing_s.mean() + self.dispatch_s.mean())
 
     def redrawn(self, rng: np.random.Generator) -> "Calibration":
-        """Return another calibration that this one might have been: blocks of it, drawn with replacement."""
-        return Calibration(*(_blocks(sample, rng) for sample in self.samples))
+        """Return another calibration that this one might have been."""
+        return Calibration(*self._draw(len(self.processing_s), len(self.wakeup_s), rng))
 
     def hold_times(self, n: int, rng: np.random.Generator) -> HoldTimes:
-        """Draw the hold times of n messages from the samples, independently."""
-        return HoldTimes(*(_draw(sample, n, rng) for sample in self.samples))
+        """Draw the hold times of n messages."""
+        columns = (np.rint(column * NS).astype(np.int64).tolist() for column in self._draw(n, n, rng))
+        return HoldTimes(*columns)
 
-    @property
-    def samples(self) -> tuple[Seconds, ...]:
-        """All four, in their order."""
-        return self.dispatch_s, self.processing_s, self.wakeup_s, self.woken_processing_s
+    def _draw(self, busy: int, woken: int, rng: np.random.Generator) -> tuple[Seconds, ...]:
+        """Draw what was measured of whole messages together, in blocks: neighbours are alike."""
+        of_busy = _places(len(self.processing_s), busy, rng)
+        of_woken = _places(len(self.wakeup_s), woken, rng)
+        return (
+            self.dispatch_s[of_busy],
+            self.processing_s[of_busy],
+            self.wakeup_s[of_woken],
+            self.woken_processing_s[of_woken],
+        )
 
     def document(self) -> dict[str, Any]:
         """Return what the results say of it, s."""
@@ -54,13 +63,18 @@ class Calibration:
 def workloads(service_s: float, seconds: float, seed: int) -> tuple[Workload, Workload]:
     """Return what a calibration runs: messages back to back, and messages so rare that most find the thread idle.
 
-    Each takes about half of `seconds`.
+    Each takes about half of `seconds`, longer where a message takes so long that there would be too few of them.
     """
-    spans = max(50, round(seconds / 2 / service_s))
-    back_to_back = Workload(rate_per_s=1e5, service_s=service_s, messages=spans, arrivals="deterministic", seed=seed)
+    busy = max(LEAST_BUSY, round(seconds / 2 / service_s))
+    back_to_back = Workload(
+        rate_per_s=min(20 / service_s, 1e6), service_s=service_s, messages=busy, arrivals="deterministic", seed=seed
+    )
     # Its arrivals are on a seed of their own, lest a run be predicted from its very own arrivals.
     rare = Workload(
-        rate_per_s=RARE_LOAD / service_s, service_s=service_s, messages=round(spans * RARE_LOAD), seed=seed + 1
+        rate_per_s=min(RARE_LOAD / service_s, 1e6),
+        service_s=service_s,
+        messages=max(LEAST_RARE, round(busy * RARE_LOAD)),
+        seed=(seed + 1) % 2**63,
     )
     return back_to_back, rare
 
@@ -72,16 +86,18 @@ def calibrate(
     back_to_back, rare = (measure(run, on_wait).trajectory for run in workloads(service_s, seconds, seed))
     free_s = np.concatenate([[-np.inf], rare.finish_s[:-1]])
     woken = rare.arrival_s > free_s  # found the thread idle
-    return Calibration(back_to_back.dispatch_s, back_to_back.processing_s, rare.wait_s[woken], rare.processing_s[woken])
+    # The first message of all was woken: it has a processing time to show, but no dispatch before it.
+    dispatch_s, processing_s = back_to_back.dispatch_s, back_to_back.processing_s[1:]
+    both = min(len(dispatch_s), len(processing_s))
+    return Calibration(dispatch_s[-both:], processing_s[-both:], rare.wait_s[woken], rare.processing_s[woken])
 
 
-def _blocks(sample: Seconds, rng: np.random.Generator) -> Seconds:
-    block = min(BLOCK, len(sample))
-    starts = rng.integers(0, len(sample) - block + 1, size=-(-len(sample) // block))
-    places = (starts[:, None] + np.arange(block)).ravel()
-    return np.take(sample, places)
+def _places(of: int, n: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Return n places in a sample, in blocks that begin anywhere and go round at its end.
 
-
-def _draw(sample: Seconds, n: int, rng: np.random.Generator) -> list[int]:
-    nanoseconds: list[int] = np.rint(rng.choice(sample, size=n) * NS).astype(np.int64).tolist()
-    return nanoseconds
+    (Circular block bootstrap: Politis and Romano 1992, in Exploring the Limits of Bootstrap, p. 263.)
+    """
+    block = max(1, min(BLOCK, round(of**0.5)))
+    starts = rng.integers(0, of, size=-(-n // block))
+    places: npt.NDArray[np.int64] = (starts[:, None] + np.arange(block)).ravel()[:n] % of
+    return places

@@ -17,6 +17,26 @@ class Options:
     workers: int = 10
     popularity: str = "uniform"
     seed: int = 1
+    recorded: int | None = None  # messages that a recording holds: no run can have more
+
+    def workload(self, rate_per_s: float, messages: int) -> Workload:
+        """Return a workload of this rate; of a recording the first messages, stretched so that *they* have it."""
+        made = self._workload(rate_per_s, messages)
+        own = made.offered_rate_per_s
+        if made.arrivals_kind != "trace" or own is None or own == rate_per_s:
+            return made
+        return self._workload(rate_per_s * rate_per_s / own, messages)
+
+    def _workload(self, rate_per_s: float, messages: int) -> Workload:
+        return Workload(
+            rate_per_s=rate_per_s,
+            service_s=self.service_s,
+            messages=min(messages, self.recorded or messages),
+            arrivals=self.arrivals,
+            workers=self.workers,
+            popularity=self.popularity,
+            seed=self.seed,
+        )
 
 
 @dataclass(frozen=True, slots=True)

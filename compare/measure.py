@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from sim import Trajectory, Workload
+from sim.command import CommandError, as_typed
+from sim.flags import flags_of
 from sim.recording import NS
 
 _POLL_S = 0.25
@@ -18,7 +20,7 @@ _POLL_S = 0.25
 OVERHEAD_S = 0.6
 
 
-class MeasurementError(RuntimeError):
+class MeasurementError(CommandError):
     """The real thing did not run to its end; the message says what it said."""
 
 
@@ -35,56 +37,43 @@ class Measurement:
 def expected_s(workload: Workload) -> float:
     """Return about how long measuring a workload takes, s: until the last arrival, or until the work is done."""
     last_s = workload.arrivals_ns[-1] / NS if len(workload) else 0.0
-    return max(last_s, sum(workload.service_ns) / NS * 1.03) + OVERHEAD_S
+    # A sleep takes a tenth of a millisecond longer than asked for, on most machines.
+    return max(last_s, sum(workload.service_ns) / NS + 1.5e-4 * len(workload)) + OVERHEAD_S
 
 
 def measure(workload: Workload, on_wait: Callable[[float], object] = lambda passed_s: None) -> Measurement:
-    """Run `python -m real` on a workload; MeasurementError if it fails or ran another workload.
+    """Run `python -m real` on a workload; MeasurementError if it fails, hangs or ran another workload.
 
     `on_wait` is called now and then with the seconds that have passed.
     """
+    words = flags_of(workload)
     with tempfile.TemporaryDirectory(prefix="compare-") as directory:
-        command = [sys.executable, "-m", "real", *flags(workload), "--json", "--out", directory]
+        command = [sys.executable, "-m", "real", *words, "--json", "--out", directory]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
             try:
-                document = _wait(child, on_wait)
+                document = _wait(child, on_wait, 3.0 * expected_s(workload) + 30.0)
             except BaseException:
-                child.kill()  # Ctrl-C here must not leave it running
+                child.kill()  # whatever ends this must not leave it running
                 raise
         trajectory = Trajectory.read_csv(Path(directory) / "trajectory.csv")
-    if document["workload"]["digest"] != workload.digest:
-        raise MeasurementError(f"python -m real {' '.join(flags(workload))} ran another workload than was predicted")
-    shown = "python -m real " + " ".join(flags(workload))
-    return Measurement(trajectory, document["measured"], document["environment"], shown)
+    if document["workload"] != workload.describe():
+        raise MeasurementError(f"{as_typed('real', words)} ran another workload than was predicted")
+    return Measurement(trajectory, document["measured"], document["environment"], as_typed("real", words))
 
 
-def _wait(child: subprocess.Popen[str], on_wait: Callable[[float], object]) -> dict[str, Any]:
+def _wait(child: subprocess.Popen[str], on_wait: Callable[[float], object], most_s: float) -> dict[str, Any]:
     began_s = time.monotonic()
     while True:
         try:
             output, complaint = child.communicate(timeout=_POLL_S)
         except subprocess.TimeoutExpired:
-            on_wait(time.monotonic() - began_s)
+            passed_s = time.monotonic() - began_s
+            if passed_s > most_s:
+                raise MeasurementError(f"python -m real did not end within {most_s:.0f} s") from None
+            on_wait(passed_s)
             continue
         if child.returncode != 0:
             last = complaint.strip().splitlines()[-1:] or ["no message"]
             raise MeasurementError(f"python -m real ended with {child.returncode}: {last[0]}")
         document: dict[str, Any] = json.loads(output)
         return document
-
-
-def flags(workload: Workload) -> list[str]:
-    """Return the flags of `python -m real` that describe a workload."""
-    recorded = workload.arrivals.startswith(("trace:", "gaps:"))
-    length = ["--messages", str(workload.messages)] if workload.messages else ["--duration", repr(workload.duration_s)]
-    rate = [] if workload.rate_per_s is None else ["--rate", repr(workload.rate_per_s)]
-    return [
-        *rate,
-        *("--service-ms", repr((workload.service_s or 0.0) * 1e3)),
-        *(length if workload.messages or workload.duration_s or not recorded else []),
-        *("--arrivals", workload.arrivals),
-        *("--service", workload.service),
-        *("--workers", str(workload.workers)),
-        *("--popularity", workload.popularity),
-        *("--seed", str(workload.seed)),
-    ]

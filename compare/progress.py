@@ -1,4 +1,4 @@
-"""Progress: a bar with the time left on a terminal; a line for each finished point where nobody is watching."""
+"""Progress: a bar with the time left on a terminal; a line for each step elsewhere."""
 
 from types import TracebackType
 
@@ -36,6 +36,8 @@ class Watch:
         """Say what is being done now, and for how long it is expected to take."""
         self._step_s = step_s
         self._bar.update(self._task, description=f"{what:<34}")
+        if not self.console.is_terminal:
+            self.console.print(f"{what} …", style="dim")
         self.passed(0.0)
 
     def passed(self, seconds: float) -> None:

@@ -1,19 +1,26 @@
 """Run an experiment: predict, measure, judge, draw; its files are written when it ends."""
 
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from compare.calibrate import Calibration
 from compare.experiment import Options, Run
-from compare.files import write_csv, write_json
 from compare.measure import expected_s, measure
 from compare.predict import predict
 from compare.progress import Watch
 from compare.screen import experiment_table
 from compare.verdict import Point
 from sim import Workload
+from sim.files import csv_text, json_text, write_text
+
+COLUMNS = (
+    *("label", "metric", "nominal", "predicted", "band", "measured", "path_error", "ensemble_error", "tolerance"),
+    *("word", "reason"),
+)
 
 
 def run_experiment(
@@ -22,23 +29,25 @@ def run_experiment(
     """Compare all runs of an experiment and write its files; return its entry in the summary."""
     runs = list(_runs(name, experiment.workloads(options), calibration, watch))
     points = [point for run in runs for point in experiment.judge_points(run)]
-    directory = out / name
-    directory.mkdir(parents=True, exist_ok=True)
-    _write_runs(directory, runs)
-    figures = experiment.figures(directory, runs)
-    entry = {
-        "name": name,
-        "question": experiment.QUESTION,
-        "answer": experiment.answer(runs, points),
-        "points": [point.document() for point in points],
-        "attribution": [],
-        "figures": [f"{name}/{figure}" for figure in figures],
-    }
-    write_json(directory / "points.json", entry)
-    _write_points(directory, points)
+    with _replaced(out / name) as directory:
+        entry = _write(directory, name, experiment, runs, points)
     watch.console.print(f"\n[bold]{name}[/bold]: {experiment.QUESTION}\n")
     watch.console.print(experiment_table(runs, points))
     return entry
+
+
+@contextmanager
+def _replaced(directory: Path) -> Iterator[Path]:
+    """Give a new directory that takes the place of an old one when all is written: results are of one run, or none."""
+    fresh = directory.with_name(f".{directory.name}.partial")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    try:
+        yield fresh
+        shutil.rmtree(directory, ignore_errors=True)
+        fresh.rename(directory)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _runs(name: str, workloads: dict[str, Workload], calibration: Calibration, watch: Watch) -> Iterator[Run]:
@@ -51,13 +60,21 @@ def _runs(name: str, workloads: dict[str, Workload], calibration: Calibration, w
         yield Run(label, prediction, measurement)
 
 
-def _write_runs(directory: Path, runs: list[Run]) -> None:
+def _write(directory: Path, name: str, experiment: ModuleType, runs: list[Run], points: list[Point]) -> dict[str, Any]:
     for run in runs:
-        stem = run.label.replace("/", "-per-").replace(" ", "-")
+        stem = run.label.replace("/", "-per-")
         run.prediction.trajectory.write_csv(directory / f"{stem}-predicted.csv")
         run.measurement.trajectory.write_csv(directory / f"{stem}-measured.csv")
-
-
-def _write_points(directory: Path, points: list[Point]) -> None:
-    columns = ("label", "metric", "nominal", "predicted", "measured", "path_error", "tolerance", "word", "reason")
-    write_csv(directory / "points.csv", columns, ([getattr(point, column) for column in columns] for point in points))
+    figures = experiment.figures(directory, runs)
+    entry = {
+        "name": name,
+        "question": experiment.QUESTION,
+        "answer": experiment.answer(runs, points),
+        "points": [point.document() for point in points],
+        "attribution": [],
+        "figures": [f"{name}/{figure}" for figure in figures],
+    }
+    write_text(directory / "points.json", json_text(entry))
+    rows = ([getattr(point, column) for column in COLUMNS] for point in points)
+    write_text(directory / "points.csv", csv_text(COLUMNS, rows))
+    return entry

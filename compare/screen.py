@@ -1,7 +1,9 @@
 """What `python -m compare` shows a person."""
 
+from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
@@ -9,7 +11,7 @@ from compare.calibrate import Calibration
 from compare.experiment import Run
 from compare.verdict import AGREES, DIFFERS, INCONCLUSIVE, Point
 from sim.terminal import indented, table
-from sim.units import digits, percent, seconds
+from sim.units import digits, percent, seconds, signed
 
 _STYLE = {AGREES: "green", DIFFERS: "bold red", INCONCLUSIVE: "yellow"}
 
@@ -25,7 +27,7 @@ def calibration_line(calibration: Calibration, service_s: float) -> str:
 
 def experiment_table(runs: list[Run], points: list[Point]) -> Padding:
     """Return one line a judged number of each run that is worth reading first: mean and p99, or growth."""
-    grid = table("run", "latency", "theory", "predicted", "measured", "off", "verdict")
+    grid = table("run", "", "theory", "predicted", "measured", "off", "verdict")
     for run in runs:
         shown = [point for point in points if point.label == run.label and not point.metric.endswith(("p50", "p95"))]
         for place, point in enumerate(shown):
@@ -35,14 +37,14 @@ def experiment_table(runs: list[Run], points: list[Point]) -> Padding:
                 _number(point, point.nominal),
                 _number(point, point.predicted),
                 _number(point, point.measured),
-                percent(point.path_error, signed=True),
+                _off(point),
                 Text(point.word, style=_STYLE[point.word]),
             )
     return indented(grid)
 
 
 _NAMES = {
-    "latency_s.mean": "mean",
+    "latency_s.mean": "mean latency",
     "latency_s.p50": "p50",
     "latency_s.p95": "p95",
     "latency_s.p99": "p99",
@@ -51,10 +53,25 @@ _NAMES = {
 }
 
 
+def _off(point: Point) -> str:
+    if point.metric == "queue_growth_per_s":  # whose error is a share of capacity, not of the prediction
+        return f"{signed(point.measured - point.predicted)}/s"
+    return percent(point.path_error, signed=True)
+
+
 def _number(point: Point, value: float | None) -> str:
     if point.metric.startswith("latency"):
         return seconds(value)
     return "–" if value is None else f"{digits(value)}/s"
+
+
+def show_answers(console: Console, summary: dict[str, Any], out: Path) -> None:
+    """Print each experiment's answer, where its figures are, and the verdict over all points."""
+    for entry in summary["experiments"]:
+        console.print(f"\n[bold]Answer[/bold]  {entry['answer']}")
+        pictures = [f"{out}/{name}" for name in entry["figures"] if name.endswith("png")]
+        console.print("Figures " + "\n        ".join(pictures), soft_wrap=True)
+    console.print("\n[bold]Verdict[/bold] " + "\n".join(verdict_lines(summary)))
 
 
 def verdict_lines(summary: dict[str, Any]) -> list[str]:

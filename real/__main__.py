@@ -1,22 +1,24 @@
 """`python -m real`: run a workload on one thread and tell what was measured."""
 
 import gc
-import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from real.clock import Clock, WallClock
 from real.environment import Disturbance, environment, threads
-from real.inbox import ORDERS
+from real.inbox import Inbox
 from real.loop import Loop
 from real.message import Message, parse
 from real.query import Queries
 from real.router import Router
 from real.source import Source
 from real.work import KINDS
-from sim.flags import FLAGS, Parser, UsageError, add_workload_flags, fail, out_directory, workload_from
+from sim.command import Parser, UsageError, as_typed, out_directory, run_command
+from sim.files import json_text, write_text
+from sim.flags import add_workload_flags, workload_from
 from sim.workload import Workload
 
 EXAMPLES = """examples:
@@ -24,76 +26,79 @@ EXAMPLES = """examples:
   python -m real --rate 300 --service-ms 5 --messages 1000 --json
   python -m real --arrivals trace:requests.csv --rate 140 --out results/trace
 """
-# Between now and the first instant: time to make the messages, several times over.
-LEAD_NS, LEAD_A_MESSAGE_NS = 50_000_000, 30_000
+# From when everything is made to second 0: time to stamp each message with its planned instant.
+LEAD_NS, LEAD_A_MESSAGE_NS = 20_000_000, 3_000
 
 
-def main() -> None:
+def main(argv: Sequence[str]) -> None:
     """Run the command."""
     parser = Parser("python -m real", "Process a workload on one thread, and measure every message.", EXAMPLES)
-    add_workload_flags(parser, [name for name in FLAGS if name != "--query-ms"])
+    add_workload_flags(parser)
     parser.add_argument("--work", metavar="KIND", default="sleep", help="what processing is: sleep [sleep]")
     output = parser.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
     output.add_argument("--out", metavar="DIR", help="write trajectory.csv and measurement.json there")
-    args = parser.parse(sys.argv[1:])
-    try:
-        if args.work not in KINDS:
-            raise UsageError(f"--work {args.work}: must be one of {', '.join(KINDS)}")
-        out = out_directory(args.out)
-        workload = workload_from(args)
-    except UsageError as error:
-        fail("real", str(error))
+    args = parser.parse(argv)
+    if args.work not in KINDS:
+        raise UsageError(f"--work {args.work}: must be one of {', '.join(KINDS)}")
+    out = out_directory(args.out)
+    workload = workload_from(args)
     if not args.json and sys.stderr.isatty():
         print(f"{len(workload)} messages over {workload.horizon_s:.3g} s …", file=sys.stderr)
-    try:
-        run(workload, args.work, as_json=args.json, out=out)
-    except KeyboardInterrupt:
-        print("real: interrupted; nothing was written", file=sys.stderr)
-        raise SystemExit(130) from None
+    loop, origin_ns, surroundings = run(workload, args.work)
+    report(workload, loop, origin_ns, surroundings, as_typed("real", argv), as_json=args.json, out=out)
 
 
-def run(workload: Workload, work: str, *, as_json: bool, out: Path | None) -> None:
-    """Process a workload in real time, then show or write what came of it."""
+def run(workload: Workload, work: str) -> tuple[Loop, int, dict[str, Any]]:
+    """Process a workload in real time; return the loop, its second 0 on the clock (ns), and what surrounded it."""
     clock = WallClock()
-    origin_ns = clock.now_ns() + LEAD_NS + LEAD_A_MESSAGE_NS * len(workload)
-    loop = processor(workload, work, clock, origin_ns)
+    made = messages(workload)
+    _ = workload.queries_ns, workload.query_workers  # all that is random is made before the clock counts
     gc.collect()
+    origin_ns = clock.now_ns() + LEAD_NS + LEAD_A_MESSAGE_NS * len(made)
+    loop = processor(workload, made, work, clock, origin_ns)
     gc.freeze()  # what was made before the run is not looked through during it
     before = Disturbance.read()
     loop.run()
     happened = Disturbance.read().since(before) | {"threads": threads()}
     gc.unfreeze()
-    report(workload, loop, origin_ns, environment() | happened, as_json=as_json, out=out)
+    return loop, origin_ns, environment() | happened
 
 
-def processor(workload: Workload, work: str, clock: Clock, origin_ns: int) -> Loop:
+def processor(workload: Workload, made: list[Message], work: str, clock: Clock, origin_ns: int) -> Loop:
     """Return a loop ready to run a workload whose second 0 is `origin_ns` on the clock."""
     router = Router(KINDS[work](clock, round((workload.service_s or 0.0) * 1e9)))
     asked = [f"w{worker}" for worker in workload.query_workers]
+    planned = zip(made, workload.arrivals_ns, strict=True)
+    stamped = [Message(m.worker_id, m.payload, (origin_ns + at) / 1e9, m.service_ns) for m, at in planned]
     return Loop(
-        Source(messages(workload, origin_ns), [origin_ns + at for at in workload.arrivals_ns]),
-        Source(asked, [origin_ns + at for at in workload.queries_ns]),
-        ORDERS[workload.order](workload.inbox or float("inf")),
+        Source(stamped, workload.arrivals_ns, origin_ns),
+        Source(asked, workload.queries_ns, origin_ns),
+        Inbox(workload.order, workload.inbox or float("inf")),
         router,
         Queries(router, workload.query_policy),
         clock,
     )
 
 
-def messages(workload: Workload, origin_ns: int) -> list[Message]:
+def messages(workload: Workload) -> list[Message]:
     """Return the workload's messages, each parsed as if it had come over the wire."""
-    plan = zip(workload.arrivals_ns, workload.worker_numbers, workload.service_ns, strict=True)
     made = []
-    for number, (at_ns, worker, service_ns) in enumerate(plan):
-        document = {"worker_id": f"w{worker}", "payload": workload.payload(number)}
-        message = parse(document | {"timestamp": (origin_ns + at_ns) / 1e9})
-        made.append(Message(message.worker_id, message.payload, message.timestamp, service_ns))
+    for number, (worker, service_ns) in enumerate(zip(workload.worker_numbers, workload.service_ns, strict=True)):
+        message = parse({"worker_id": f"w{worker}", "payload": workload.payload(number)})
+        made.append(Message(message.worker_id, message.payload, None, service_ns))
     return made
 
 
 def report(
-    workload: Workload, loop: Loop, origin_ns: int, surroundings: dict[str, Any], *, as_json: bool, out: Path | None
+    workload: Workload,
+    loop: Loop,
+    origin_ns: int,
+    surroundings: dict[str, Any],
+    command: str,
+    *,
+    as_json: bool,
+    out: Path | None,
 ) -> None:
     """Turn the recorded instants into the numbers that everyone uses, and show or write them."""
     # Only now: importing numpy starts threads, and takes longer than many a message.
@@ -108,20 +113,21 @@ def report(
     queries = trajectory(loop.asked, workload.query_workers) if workload.query_rate_per_s else None
     measured = trajectory(loop.messages, workload.worker_numbers, queries)
     metrics = measured.metrics()
-    document = {
-        "schema_version": 1,
-        "command": "python -m real " + " ".join(sys.argv[1:]),
-        "workload": workload.describe(),
-        "measured": metrics,
-        "environment": surroundings,
-    }
-    text = json.dumps(document, indent=2, allow_nan=False)
+    document = json_text(
+        {
+            "schema_version": 1,
+            "command": command,
+            "workload": workload.describe(),
+            "measured": metrics,
+            "environment": surroundings,
+        }
+    )
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         measured.write_csv(out / "trajectory.csv")
-        (out / "measurement.json").write_text(text + "\n", encoding="utf-8")
+        write_text(out / "measurement.json", document)
     if as_json:
-        print(text)
+        print(document, end="")
     else:
         from real.screen import show  # noqa: PLC0415
 
@@ -129,4 +135,4 @@ def report(
 
 
 if __name__ == "__main__":
-    main()
+    run_command("real", main)

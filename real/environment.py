@@ -3,8 +3,8 @@
 import gc
 import os
 import platform
-import resource
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 class Disturbance:
     """Counters of what takes the processor away from a thread; the difference of two is what happened in between."""
 
-    involuntary_switches: int
+    involuntary_switches: int | None
     stolen_s: float | None
     collections: int
     cpu_s: float
@@ -22,19 +22,22 @@ class Disturbance:
     @classmethod
     def read(cls) -> "Disturbance":
         """Read the counters."""
-        usage = resource.getrusage(resource.RUSAGE_SELF)
         collections = sum(generation["collections"] for generation in gc.get_stats())
-        return cls(usage.ru_nivcsw, _stolen_s(), collections, usage.ru_utime + usage.ru_stime)
+        switches = _first_number(Path("/proc/self/status"), "nonvoluntary_ctxt_switches:")
+        return cls(switches, _stolen_s(), collections, time.process_time())
 
     def since(self, before: "Disturbance") -> dict[str, Any]:
         """Return what happened since `before`."""
-        stolen = None if self.stolen_s is None or before.stolen_s is None else self.stolen_s - before.stolen_s
         return {
-            "involuntary_switches": self.involuntary_switches - before.involuntary_switches,
-            "stolen_s": stolen,
+            "involuntary_switches": _more(self.involuntary_switches, before.involuntary_switches),
+            "stolen_s": _more(self.stolen_s, before.stolen_s),
             "garbage_collections": self.collections - before.collections,
             "cpu_s": self.cpu_s - before.cpu_s,
         }
+
+
+def _more(now: float | None, before: float | None) -> float | None:
+    return None if now is None or before is None else now - before
 
 
 def environment() -> dict[str, Any]:

@@ -8,32 +8,18 @@ from collections import deque
 from real.message import Message
 
 Entry = tuple[int, Message]  # a message's number, in order of arrival, and the message
+FIFO, ROUND_ROBIN, PER_WORKER = ORDERS = ("fifo", "round-robin", "per-worker")
 
 
-class Fifo:
-    """First come, first served; `places` bounds how many wait here."""
+class Inbox:
+    """Queues in the order of their turns, which is what a dictionary remembers; `places` bounds what waits in all.
 
-    def __init__(self, places: float = float("inf")) -> None:
-        self._places = places
-        self._waiting: deque[Entry] = deque()
-        self.put, self.next = self._waiting.append, self._waiting.popleft
-
-    def __len__(self) -> int:
-        return len(self._waiting)
-
-    def has_room(self) -> bool:
-        """Whether one more may be put."""
-        return len(self._waiting) < self._places
-
-
-class RoundRobin:
-    """One message of each worker in turn; who has none gives up the turn, and gets the last one with its next message.
-
-    The first of `_queues` is whose turn it is: dictionaries remember the order of insertion.
+    fifo: one queue. round-robin: one a worker, who gives up the turn with each message. per-worker: one a worker, who
+    keeps the turn until nothing of it waits, not even what came meanwhile.
     """
 
-    def __init__(self, places: float = float("inf")) -> None:
-        self._places = places
+    def __init__(self, order: str = FIFO, places: float = float("inf")) -> None:
+        self._order, self._places = order, places
         self._queues: dict[str, deque[Entry]] = {}
         self._size = 0
 
@@ -45,32 +31,17 @@ class RoundRobin:
         return self._size < self._places
 
     def put(self, entry: Entry) -> None:
-        """Queue a message behind its worker's others."""
-        self._queues.setdefault(entry[1].worker_id, deque()).append(entry)
+        """Queue a message behind its worker's others; a worker without a turn gets the last."""
+        turn = "" if self._order == FIFO else entry[1].worker_id
+        self._queues.setdefault(turn, deque()).append(entry)
         self._size += 1
 
     def next(self) -> Entry:
-        """Take one, and let its worker go last."""
+        """Take the message whose turn it is."""
+        while not self._queues[turn := next(iter(self._queues))]:
+            del self._queues[turn]
         self._size -= 1
-        worker_id = next(iter(self._queues))
-        queue = self._queues.pop(worker_id)
-        entry = queue.popleft()
-        if queue:
-            self._queues[worker_id] = queue
+        entry = self._queues[turn].popleft()
+        if self._order == ROUND_ROBIN and (rest := self._queues.pop(turn)):
+            self._queues[turn] = rest
         return entry
-
-
-class PerWorker(RoundRobin):
-    """All of one worker's messages, also those that come meanwhile, then the next worker's."""
-
-    def next(self) -> Entry:
-        """Take one; its worker keeps the turn until nothing of it waits."""
-        self._size -= 1
-        worker_id = next(iter(self._queues))
-        while not self._queues[worker_id]:
-            del self._queues[worker_id]
-            worker_id = next(iter(self._queues))
-        return self._queues[worker_id].popleft()
-
-
-ORDERS: dict[str, type[Fifo] | type[RoundRobin]] = {"fifo": Fifo, "round-robin": RoundRobin, "per-worker": PerWorker}

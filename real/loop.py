@@ -4,7 +4,7 @@ While a message is processed nothing else happens: what becomes due meanwhile ha
 """
 
 from real.clock import Clock
-from real.inbox import Fifo, RoundRobin
+from real.inbox import Inbox
 from real.message import Message
 from real.query import Queries
 from real.router import Router
@@ -18,7 +18,7 @@ class Loop:
         self,
         messages: Source[Message],
         asked: Source[str],
-        inbox: Fifo | RoundRobin,
+        inbox: Inbox,
         router: Router,
         queries: Queries,
         clock: Clock,
@@ -66,7 +66,7 @@ class Loop:
         number, worker_id = self.queries.next()
         rows = self.asked.rows
         rows.start_ns[number] = self.clock.now_ns()
-        self.queries.answer(worker_id)
+        self.queries.query_state(worker_id)
         rows.finish_ns[number] = self.clock.now_ns()
 
     def done(self, first: int) -> bool:

@@ -57,9 +57,7 @@ def _payload(operations: Any) -> tuple[Mapping[str, Any], ...]:
 
 
 def _check(place: str, operation: Any) -> None:
-    if not isinstance(operation, dict):
-        raise MessageError(f"{place} is not an object")
-    kind, value = operation.get("op"), operation.get("value")
+    kind, value = (operation.get("op"), operation.get("value")) if isinstance(operation, dict) else (None, None)
     if not isinstance(kind, str) or kind not in _FIELDS:
         raise MessageError(f"{place}: op {kind!r} is not increment, set or compute")
     if operation.keys() != _FIELDS[kind]:

@@ -7,10 +7,6 @@ from typing import Any
 from real.router import Router
 
 
-class UnknownWorker(KeyError):  # noqa: N818 - it reads as what it is
-    """Nobody has sent this worker a message yet."""
-
-
 class Queries:
     """Queries that stand unanswered, oldest first, and the policy that says when it is their turn."""
 
@@ -18,12 +14,10 @@ class Queries:
         self._router, self._policy = router, policy
         self._standing: deque[tuple[int, str, int]] = deque()
 
-    def query_state(self, worker_id: str) -> dict[str, Any]:
-        """Return a worker's whole state, as it is between two messages; UnknownWorker if there is none."""
+    def query_state(self, worker_id: str) -> dict[str, Any] | None:
+        """Return a worker's whole state, as it is between two messages; None for one that nobody has heard of."""
         machine = self._router.machines.get(worker_id)
-        if machine is None:
-            raise UnknownWorker(worker_id)
-        return machine.get_state()
+        return machine.get_state() if machine else None
 
     def see(self, number: int, worker_id: str, ahead: int) -> None:
         """Let a query stand; `ahead` messages were due when the thread first saw it."""
@@ -31,20 +25,10 @@ class Queries:
 
     def may_answer(self, idle: bool, done: Callable[[int], bool]) -> bool:
         """Whether the oldest query goes before the next message; `done(n)` tells if the first n are processed."""
-        if not self._standing:
-            return False
-        if self._policy == "first":
-            return True
+        if not self._standing or self._policy == "first":
+            return bool(self._standing)
         return idle if self._policy == "idle" else done(self._standing[0][2])
 
     def next(self) -> tuple[int, str]:
         """Take the oldest query: its number and worker."""
-        number, worker_id, _ = self._standing.popleft()
-        return number, worker_id
-
-    def answer(self, worker_id: str) -> dict[str, Any] | None:
-        """Return what is sent back: the state, or None for a worker that nobody has heard of."""
-        try:
-            return self.query_state(worker_id)
-        except UnknownWorker:
-            return None
+        return self._standing.popleft()[:2]

@@ -23,15 +23,18 @@ def show(workload: Workload, measured: dict[str, Any], surroundings: dict[str, A
     print(f"  {'':<16}" + "".join(f"{name:>10}" for name in _COLUMNS))
     for name, values in rows.items():
         print(f"  {name:<16}" + "".join(f"{seconds(values[column]):>10}" for column in _COLUMNS))
+    if (measured["utilization"] or 0.0) > 1.0:
+        growth = digits(measured["queue_growth_per_s"])
+        print(f"\n  OVERLOADED      more arrived than one thread can do; the queue grew by {growth} a second")
     queue = measured["queue_length"]
     print(
         f"\n  throughput      {digits(measured['throughput_per_s'])}/s; offered: "
         f"{percent(measured['utilization'])} of what one thread can do"
         f"\n  thread busy     {percent(measured['busy_fraction'])} of the time"
-        f"\n  queue           mean {digits(queue['mean'])}, at most {digits(queue['max'])}; "
-        f"{digits(queue['at_last_arrival'])} waiting at the last arrival"
+        f"\n  queue           mean {digits(queue['mean'])}, at most {queue['max'] or 0:,}; "
+        f"{queue['at_last_arrival'] or 0:,} waiting at the last arrival"
         f"\n  machine         {surroundings['cores']} cores, {surroundings['threads']} thread used; "
         f"stolen {seconds(surroundings['stolen_s'])}; "
-        f"{surroundings['involuntary_switches']} switches forced"
+        f"{digits(surroundings['involuntary_switches'])} switches forced"
         "\n\nLatency counts from the planned arrival; blocked: due, but the thread was busy."
     )

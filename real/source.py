@@ -12,13 +12,13 @@ NEVER_NS = 2**63 - 1
 
 
 class Source[Item]:
-    """Messages (or questions) at their planned instants, ns on the clock's scale, handed over one by one.
+    """Messages (or questions) at their planned instants, ns from `origin_ns` on the clock, handed over one by one.
 
     What becomes of each is recorded in `rows`.
     """
 
-    def __init__(self, items: Sequence[Item], instants_ns: Sequence[int]) -> None:
-        self.rows = Rows(instants_ns)
+    def __init__(self, items: Sequence[Item], instants_ns: Sequence[int], origin_ns: int) -> None:
+        self.rows = Rows([origin_ns + at_ns for at_ns in instants_ns])
         self._items = items
         self._handed_over = 0
 

@@ -1,11 +1,13 @@
 """`python -m sim`: predict what a workload does to one thread, by theory and by simulation."""
 
-import json
-import sys
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sim.flags import Parser, UsageError, add_workload_flags, fail, out_directory, workload_from
+from sim.command import Parser, UsageError, as_typed, out_directory, run_command
+from sim.files import json_text, write_text
+from sim.flags import add_workload_flags, workload_from
 from sim.nominal import Nominal, nominal
 from sim.workload import Workload
 
@@ -18,7 +20,7 @@ EXAMPLES = """examples:
 PLOT_FORMATS = (".png", ".svg", ".pdf")
 
 
-def main() -> None:
+def main(argv: Sequence[str]) -> None:
     """Run the command."""
     parser = Parser("python -m sim", "Predict how one thread behaves under a load: theory beside simulation.", EXAMPLES)
     add_workload_flags(parser)
@@ -26,17 +28,14 @@ def main() -> None:
     output.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
     output.add_argument("--plot", metavar="FILE", help="draw queue length and latency over time (png, svg or pdf)")
     output.add_argument("--out", metavar="DIR", help="write trajectory.csv and prediction.json there")
-    args = parser.parse(sys.argv[1:])
-    try:
-        plot = _plot_path(args.plot)
-        out = out_directory(args.out)
-        workload = workload_from(args)
-    except UsageError as error:
-        fail("sim", str(error))
-    run(workload, as_json=args.json, plot=plot, out=out)
+    args = parser.parse(argv)
+    plot = _plot_path(args.plot)
+    out = out_directory(args.out)
+    workload = workload_from(args)
+    run(workload, as_typed("sim", argv), as_json=args.json, plot=plot, out=out)
 
 
-def run(workload: Workload, *, as_json: bool, plot: Path | None, out: Path | None) -> None:
+def run(workload: Workload, command: str, *, as_json: bool, plot: Path | None, out: Path | None) -> None:
     """Predict, and show or write what came of it."""
     # What follows takes a moment to load, so bad input has been refused before.
     from sim.estimate import ensemble_band  # noqa: PLC0415
@@ -46,35 +45,35 @@ def run(workload: Workload, *, as_json: bool, plot: Path | None, out: Path | Non
     trajectory = simulate(workload)
     simulated = trajectory.metrics()
     band = ensemble_band(workload)
-    document = json.dumps(_document(workload, theory, simulated, band), indent=2, allow_nan=False)
+    document = json_text(_document(workload, command, theory, simulated | {"ensemble_band": band}))
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         trajectory.write_csv(out / "trajectory.csv")
-        (out / "prediction.json").write_text(document + "\n", encoding="utf-8")
+        write_text(out / "prediction.json", document)
     if plot is not None:
         from sim.plot import draw  # noqa: PLC0415 - matplotlib only where something is drawn
 
         draw(plot, workload, theory, trajectory)
     if as_json:
-        print(document)
+        print(document, end="")
     else:
         from rich.console import Console  # noqa: PLC0415
 
         from sim.result import Result  # noqa: PLC0415
         from sim.screen import show  # noqa: PLC0415
 
-        show(Console(highlight=False), Result(workload, theory, trajectory, simulated, band))
+        show(Console(highlight=False), Result(workload, command, theory, trajectory, simulated, band))
         if plot is not None:
             print(f"\nDrawn: {plot}")
 
 
-def _document(workload: Workload, theory: Nominal, simulated: dict[str, Any], band: Any) -> dict[str, Any]:
+def _document(workload: Workload, command: str, theory: Nominal, simulated: dict[str, Any]) -> dict[str, Any]:
     return {
         "schema_version": 1,
-        "command": "python -m sim " + " ".join(sys.argv[1:]),
+        "command": command,
         "workload": workload.describe(),
         "theory": theory.document(),
-        "simulated": simulated | {"ensemble_band": band},
+        "simulated": simulated,
     }
 
 
@@ -84,10 +83,12 @@ def _plot_path(text: str | None) -> Path | None:
     path = Path(text)
     if path.suffix.lower() not in PLOT_FORMATS:
         raise UsageError(f"--plot {text}: must end in .png, .svg or .pdf, as in --plot queue.png")
-    if not path.parent.is_dir():
-        raise UsageError(f"--plot {text}: there is no directory {path.parent}; make it first")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UsageError(f"--plot {text}: nothing can be written in {path.parent}; give another directory")
+    if path.is_dir():
+        raise UsageError(f"--plot {text}: is a directory; give a file")
     return path
 
 
 if __name__ == "__main__":
-    main()
+    run_command("sim", main)

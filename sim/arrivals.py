@@ -13,7 +13,9 @@ from sim.checks import InvalidWorkload, positive
 from sim.recording import NS, RecordingError, locate, read_durations, read_instants
 from sim.streams import exponential, stream
 
-KNOWN = "must be poisson, deterministic, bursty[:RATIO[:DWELL_S]], trace:FILE[:COLUMN] or gaps:FILE[:COLUMN]"
+KNOWN = (
+    "must be poisson, deterministic, bursty[:RATIO[:DWELL_S]] with RATIO ≥ 1, trace:FILE[:COLUMN] or gaps:FILE[:COLUMN]"
+)
 
 
 class ArrivalProcess(Protocol):
@@ -88,13 +90,13 @@ class Recorded:
     def __init__(self, kind: str, spec: str) -> None:
         self.path, column = locate(spec)
         if kind == "gaps":
-            total_ns, instants = 0, []
+            total_ns, instants, self.unit_ns = 0, [], NS
             for gap in read_durations(self.path, column):
                 total_ns += gap
                 instants.append(total_ns)
             self.out_of_order = 0
         else:
-            values = read_instants(self.path, column)
+            values, self.unit_ns = read_instants(self.path, column)
             self.out_of_order = sum(b < a for a, b in pairwise(values))
             values.sort()
             instants = [value - values[0] for value in values]
@@ -103,6 +105,17 @@ class Recorded:
         self.recorded_ns = instants
         span_ns = instants[-1] - instants[0]
         self.rate_per_s = (len(instants) - 1) * NS / span_ns if span_ns else None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should be told about how the file was read."""
+        notes = []
+        if self.unit_ns != NS:
+            unit = {1_000_000: "milliseconds", 1_000: "microseconds", 1: "nanoseconds"}[self.unit_ns]
+            notes.append(f"{self.path}: numbers of this size are read as {unit} since 1970")
+        if self.out_of_order:
+            notes.append(f"{self.path}: {self.out_of_order} rows out of order: sorted")
+        return tuple(notes)
 
     def instants_ns(self, rate_per_s: float | None, seed: int) -> Iterator[float]:
         """Yield the instants, the whole recording stretched to a mean rate of `rate_per_s`."""
@@ -119,7 +132,9 @@ def arrival_process(spec: str) -> ArrivalProcess:
     >>> arrival_process("bursty:10")
     Bursty(ratio=10.0, dwell_s=1.0)
     """
-    kind, _, rest = str(spec).partition(":")
+    if not isinstance(spec, str):
+        raise InvalidWorkload("arrivals", spec, KNOWN)
+    kind, _, rest = spec.partition(":")
     if kind in ("trace", "gaps"):
         if not rest:
             raise InvalidWorkload("arrivals", spec, f"name a file, as in {kind}:requests.csv")
@@ -129,6 +144,6 @@ def arrival_process(spec: str) -> ArrivalProcess:
     if spec == "deterministic":
         return Deterministic()
     given = [positive(text, 1e6) for text in spec.split(":")[1:]]
-    if kind != "bursty" or len(given) > 2 or None in given:
+    if kind != "bursty" or len(given) > 2 or None in given or (given and (given[0] or 0.0) < 1.0):
         raise InvalidWorkload("arrivals", spec, KNOWN)
     return Bursty(*(value for value in given if value is not None))

@@ -1,6 +1,7 @@
 """What a parameter may be: checks that quote the value and say what would be accepted."""
 
 from collections.abc import Sequence
+from numbers import Integral, Real
 
 
 class InvalidWorkload(ValueError):  # noqa: N818 - it reads as what it is
@@ -13,7 +14,7 @@ class InvalidWorkload(ValueError):  # noqa: N818 - it reads as what it is
 
 def number(field: str, value: object, low: float, high: float, remedy: str, *, above: bool = False) -> float:
     """Return `value` as a float between `low` (or above it) and `high`; NaN and infinities are neither."""
-    known = isinstance(value, int | float) and not isinstance(value, bool)
+    known = isinstance(value, Real) and not isinstance(value, bool)
     # A comparison with NaN is false, so NaN falls through to the error.
     if not (known and (low < value if above else low <= value) and value <= high):  # type: ignore[operator]
         raise InvalidWorkload(field, value, f"must be {remedy}")
@@ -22,9 +23,9 @@ def number(field: str, value: object, low: float, high: float, remedy: str, *, a
 
 def whole(field: str, value: object, low: int, high: int, remedy: str) -> int:
     """Return `value`, an int between `low` and `high`."""
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+    if not isinstance(value, Integral) or isinstance(value, bool) or not low <= int(value) <= high:
         raise InvalidWorkload(field, value, f"must be {remedy}")
-    return value
+    return int(value)
 
 
 def choice(field: str, value: object, choices: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
-"""The same queue as plain compiled loops over arrays: the recursion that the model is checked against.
+"""The same queue as a plain compiled loop over arrays: the recursion that the model is checked against.
 
-First come, first served, no queries: each function is a function of its arguments, with no randomness in it.
+First come, first served, no queries: a function of its arguments, with no randomness in it.
 """
 
 from typing import Any
@@ -10,19 +10,6 @@ import numpy.typing as npt
 from numba import njit
 
 Nanoseconds = npt.NDArray[np.int64]
-
-
-def waits(arrivals_s: npt.ArrayLike, service_s: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Return each message's wait (s), shape (n,): W_1 = 0, W_{i+1} = max(0, W_i + S_i − A_i) (Lindley 1952, eq. 1).
-
-    `arrivals_s`: instants in order, shape (n,). `service_s`: shape (n,), or one for all.
-
-    >>> waits([0.0, 1.0, 2.0], 2.0).tolist()
-    [0.0, 1.0, 2.0]
-    """
-    arrivals = np.ascontiguousarray(arrivals_s, dtype=np.float64)
-    service = np.ascontiguousarray(np.broadcast_to(np.asarray(service_s, dtype=np.float64), arrivals.shape))
-    return np.asarray(_waits(arrivals, service))
 
 
 def replay(
@@ -40,22 +27,8 @@ def replay(
     return taken, start, finish
 
 
-def _compiled(function: Any) -> Any:
-    return njit(cache=True, nogil=True)(function)
-
-
-@_compiled
-def _waits(arrivals: Any, service: Any) -> Any:  # pragma: no cover - compiled
-    waits = np.zeros_like(arrivals)
-    for i in range(1, len(arrivals)):
-        waits[i] = max(0.0, waits[i - 1] + service[i - 1] - (arrivals[i] - arrivals[i - 1]))
-    return waits
-
-
-@_compiled
-def _replay(
-    arrival: Any, dispatch: Any, processing: Any, wakeup: Any, woken_processing: Any
-) -> Any:  # pragma: no cover - compiled
+@njit(cache=True)
+def _replay(arrival: Any, dispatch: Any, processing: Any, wakeup: Any, woken_processing: Any) -> Any:
     taken, start, finish = np.empty_like(arrival), np.empty_like(arrival), np.empty_like(arrival)
     held = np.empty_like(arrival)  # when the thread took each message up
     free = np.int64(-1)  # when the thread was last let go

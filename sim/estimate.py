@@ -4,55 +4,47 @@ The band holds the middle 95 % of the runs of the same workload with the next `R
 running them.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from sim.checks import InvalidWorkload
 from sim.recording import NS
-from sim.trajectory import Seconds, slope, summary
+from sim.recursion import waits
+from sim.trajectory import Trajectory
 from sim.workload import Workload
 
 RUNS = 200
-MOST_MESSAGES = 100_000
+MOST_MESSAGES = 30_000  # beyond, drawing it would take longer than anyone wants to look at a screen for
 QUANTILES = ("mean", "p50", "p95", "p99")
+GROWTHS = ("queue_growth_per_s", "latency_growth_s_per_s")
 
 
 def ensemble_band(workload: Workload, runs: int = RUNS) -> dict[str, Any] | None:
     """Return [2.5 %, 97.5 %] over `runs` runs of latency mean, p50, p95, p99 (s) and of both growths.
 
     None where a workload cannot be drawn again (a recording), is not first come, first served and without queries,
-    or is longer than MOST_MESSAGES.
+    or is longer than MOST_MESSAGES; a pair is None where its number is undefined in every run.
     """
     plain = workload.order == "fifo" and not workload.query_rate_per_s
     if workload.arrivals.startswith(("trace:", "gaps:")) or not plain or not 0 < len(workload) <= MOST_MESSAGES:
         return None
-    rows = [_metrics(fifo(replace(workload, seed=(workload.seed + k) % 2**63))) for k in range(1, runs + 1)]
-    low, high = np.nanpercentile(np.array(rows), [2.5, 97.5], axis=0).tolist()
-    bands = [list(pair) for pair in zip(low, high, strict=True)]
-    latency = dict(zip(QUANTILES, bands[:4], strict=True))
-    return {"latency_s": latency, "queue_growth_per_s": bands[4], "latency_growth_s_per_s": bands[5]}
+    try:
+        metrics = [_run(workload.reseeded((workload.seed + k) % 2**63)).metrics() for k in range(1, runs + 1)]
+    except InvalidWorkload:  # messages so rare that another seed's do not fit into the range of time
+        return None
+    latency = {name: _middle([run["latency_s"][name] for run in metrics]) for name in QUANTILES}
+    return {"latency_s": latency, **{name: _middle([run[name] for run in metrics]) for name in GROWTHS}}
 
 
-def fifo(workload: Workload) -> tuple[Seconds, Seconds, Seconds]:
-    """Return (arrival, start, finish), s: the recursion as two cumulative operations over whole arrays.
-
-    W_i = C_i − min(C_0 … C_i) with C_i the sum over j ≤ i of S_{j−1} − A_j and C_0 = 0 (Lindley 1952).
-    """
+def _run(workload: Workload) -> Trajectory:
     arrival_s = np.asarray(workload.arrivals_ns) / NS
     service_s = np.asarray(workload.service_ns) / NS
-    steps = np.concatenate([[0.0], service_s[:-1] - np.diff(arrival_s)])[: len(arrival_s)]
-    walk = np.cumsum(steps)
-    start_s = arrival_s + (walk - np.minimum.accumulate(walk))
-    return arrival_s, start_s, start_s + service_s
+    start_s = arrival_s + waits(arrival_s, service_s)
+    nobody = np.zeros(len(arrival_s), dtype=np.str_)
+    return Trajectory(arrival_s, arrival_s, start_s, start_s + service_s, nobody)
 
 
-def _metrics(columns: tuple[Seconds, Seconds, Seconds]) -> list[float]:
-    arrival_s, start_s, finish_s = columns
-    if not len(arrival_s):
-        return [np.nan] * 6
-    latency_s = finish_s - arrival_s
-    latency = summary(latency_s)
-    growth = (start_s > arrival_s[-1]).sum() / arrival_s[-1]
-    values = [latency[name] for name in QUANTILES] + [growth, slope(arrival_s, latency_s)]
-    return [np.nan if value is None else value for value in values]
+def _middle(values: list[float | None]) -> list[float] | None:
+    known = [value for value in values if value is not None]
+    return np.percentile(known, [2.5, 97.5]).tolist() if known else None

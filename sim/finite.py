@@ -8,6 +8,8 @@ import numpy.typing as npt
 
 from sim.md1 import Array, Floats, MD1Number, decay_rate, occupancies, unwrapped
 
+_HUGE = 300.0
+_TABLE = 100_000
 _EXACT = 2000  # terms of a busy period that are added one by one; the rest is an integral
 
 
@@ -18,7 +20,7 @@ class Borel:
     rho: float
 
     @property
-    def _rate(self) -> float:
+    def rate(self) -> float:
         """δ = ρ − 1 − ln ρ: P(n) falls like e^{−δn} n^{−3/2}. By its series near ρ = 1, where it would cancel."""
         gap = 1.0 - self.rho
         if gap < 0.1:
@@ -31,7 +33,7 @@ class Borel:
         correction = 1 / (12 * n) - 1 / (360 * n**3) + 1 / (1260 * n**5) - 1 / (1680 * n**7)
         near = n < 16
         correction = np.where(near, small[np.clip(n, 1, 15).astype(np.int64) - 1], correction)
-        return np.exp(-self._rate * n - correction) / (self.rho * n * np.sqrt(2 * math.pi * n))
+        return np.exp(-self.rate * n - correction) / (self.rho * n * np.sqrt(2 * math.pi * n))
 
     def pmf(self, n: npt.ArrayLike) -> Floats:
         """P(N = n); 0 for what is no count from 1."""
@@ -41,8 +43,13 @@ class Borel:
 
     def sf(self, n: npt.ArrayLike) -> Floats:
         """P(N > n)."""
-        at = np.floor(np.asarray(n, dtype=np.float64))
-        return unwrapped(np.vectorize(self._tail, otypes=[np.float64])(np.maximum(at, 0.0)))
+        at = np.maximum(np.floor(np.asarray(n, dtype=np.float64)), 0.0)
+        last = float(at.max(initial=0.0))
+        if last > _TABLE:
+            return unwrapped(np.vectorize(self._tail, otypes=[np.float64])(at))
+        # Summed from the far end, small terms first.
+        terms = np.append(self._tail(last), self._term(np.arange(last, 0.0, -1.0)))
+        return unwrapped(np.cumsum(terms)[::-1][at.astype(np.int64)])
 
     def cdf(self, n: npt.ArrayLike) -> Floats:
         """P(N ≤ n)."""
@@ -61,12 +68,12 @@ class Borel:
         last = float(self._term(np.array([first]))[0])
         if last < 1e-20 * terms[0]:
             return float(terms[::-1].sum())
-        slope = -(self._rate + 1.5 / first - 1.0 / (12.0 * first**2))
+        slope = -(self.rate + 1.5 / first - 1.0 / (12.0 * first**2))
         return self._integral(first) + last * (0.5 - slope / 12.0 + slope**3 / 720.0) + float(terms[::-1].sum())
 
     def _integral(self, start: float) -> float:
         """∫ P(x) dx from `start`, over u = ln(x/start), in which it is smooth."""
-        end = math.log(1.0 + 60.0 / (self._rate * start)) if self._rate * start > 1e-18 else 90.0
+        end = math.log(1.0 + 60.0 / (self.rate * start)) if self.rate * start > 1e-18 else 90.0
         nodes, weights = np.polynomial.legendre.leggauss(120)
         u = (nodes + 1.0) * end / 2.0
         x = start * np.exp(u)
@@ -92,6 +99,8 @@ def loss_probability(rho: float, places: npt.ArrayLike) -> Floats:
 
 def _sum_of_occupancies(rho: float, k: Array) -> Array:
     """Σ_{j<k} p_j/p_0 for ρ ≥ 1: from the table, and geometric beyond it."""
+    if rho > _HUGE:  # p_1/p_0 = e^ρ − 1 is more than can be counted
+        return np.where(k > 1, np.inf, 1.0)
     known = occupancies(rho)
     sums = np.cumsum(known)
     growth = -decay_rate(rho)

@@ -1,23 +1,20 @@
-"""The command line that every package shares: the workload's flags, parsed once, and errors of one line.
+"""The workload's flags, the same in every package: parsed once, with errors in the flag's own words.
 
 Standard library only, so that the real processor's edges can use it too. Flags arrive as text and become typed values
 here; what a value may be is `Workload`'s business, and its complaint is told in the flag's own words.
 """
 
 import argparse
-import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from sim.checks import InvalidWorkload
+from sim.command import UsageError
 from sim.recording import RecordingError
 from sim.workload import Workload
-
-EXIT_BAD_INPUT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,51 +123,25 @@ FLAGS = {
 }
 
 
-class UsageError(ValueError):
-    """Bad input: the message is the one line to show."""
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser that complains in one line on stderr and exits with 2."""
-
-    def __init__(self, prog: str, description: str, epilog: str) -> None:
-        super().__init__(
-            prog=prog,
-            description=description,
-            epilog=epilog,
-            allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-
-    def parse(self, argv: Sequence[str]) -> argparse.Namespace:
-        """Parse, taking a negative number, -inf and -nan after a flag as its value, so that it can be quoted."""
-        words = list(argv)
-        for place in range(len(words) - 1, 0, -1):
-            flag, value = words[place - 1], words[place]
-            if flag.startswith("--") and "=" not in flag and re.match(r"-(\d|\.|inf|nan)", value, re.IGNORECASE):
-                words[place - 1 : place + 1] = [f"{flag}={value}"]
-        return self.parse_args(words)
-
-    def error(self, message: str) -> NoReturn:
-        """Print one line and exit with 2."""
-        line = " ".join(message.removeprefix("argument ").split())
-        if not line.endswith("--help"):
-            line = f"{line}; see {self.prog} --help"
-        fail(self.prog, line)
-
-
-def fail(command: str, line: str) -> NoReturn:
-    """Print one line on stderr and exit with 2: bad input."""
-    print(f"{command}: {line}", file=sys.stderr)
-    raise SystemExit(EXIT_BAD_INPUT)
-
-
 def add_workload_flags(parser: argparse.ArgumentParser, names: Iterable[str] = tuple(FLAGS)) -> None:
     """Add these of the workload's flags to a parser; their values stay text until `workload_from`."""
     group = parser.add_argument_group("the workload")
     for name in names:
         flag = FLAGS[name]
         group.add_argument(name, dest=flag.field, metavar=flag.metavar, help=flag.help)
+
+
+def flags_of(workload: Workload) -> list[str]:
+    """Return the flags that describe a workload: `workload_from` makes it of them again."""
+    words = []
+    for name, flag in FLAGS.items():
+        value = getattr(workload, flag.field)
+        if value is None or (name == "--duration" and workload.messages is not None):
+            continue
+        if flag.convert is _milliseconds:
+            value = Decimal(repr(value)) * 1000
+        words += [name, str(value)]
+    return words
 
 
 def workload_from(args: argparse.Namespace) -> Workload:
@@ -196,16 +167,6 @@ def workload_from(args: argparse.Namespace) -> Workload:
     for note in workload.notes:
         print(note, file=sys.stderr)
     return workload
-
-
-def out_directory(text: str | None) -> Path | None:
-    """Return where files go, which need not exist yet; UsageError if it cannot."""
-    if text is None:
-        return None
-    path = Path(text)
-    if path.exists() and not path.is_dir():
-        raise UsageError(f"--out {text}: is a file; give a directory")
-    return path
 
 
 def _value(name: str, text: str) -> Any:

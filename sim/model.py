@@ -39,6 +39,11 @@ class HoldTimes:
         nothing, service_ns = [0] * len(workload), workload.service_ns.tolist()
         return cls(nothing, service_ns, nothing, service_ns)
 
+    @property
+    def columns(self) -> tuple[Sequence[int], ...]:
+        """All four, in their order."""
+        return self.dispatch_ns, self.processing_ns, self.wakeup_ns, self.woken_processing_ns
+
 
 class _Held(simpy.Event):
     """The thread is held for a while; it is free again after everything else of that instant has happened."""
@@ -65,9 +70,8 @@ class Rows:
 class Model:
     """One run of the model. `run()` simulates it to the end; then `messages` and `queries` hold every instant."""
 
-    def __init__(self, workload: Workload, hold: HoldTimes | None = None) -> None:
-        self.workload = workload
-        self.hold = hold or HoldTimes.nominal(workload)
+    def __init__(self, workload: Workload, hold: HoldTimes) -> None:
+        self.workload, self.hold = workload, hold
         self.messages, self.queries = Rows(workload.arrivals_ns.tolist()), Rows(workload.queries_ns.tolist())
         self.query_ns = round(workload.query_service_s * 1e9)
         self.env: Any = simpy.Environment()  # its types would have time in floats too

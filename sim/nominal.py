@@ -48,7 +48,7 @@ def nominal(workload: Workload) -> Nominal:
     >>> nominal(Workload(rate_per_s=100, service_s=0.005)).wait_s["mean"]
     0.0025
     """
-    rate, service_s = workload.rate_per_s, workload.service_s
+    rate, service_s = workload.offered_rate_per_s, workload.service_s
     assert service_s is not None  # a workload fills it in
     free = 1.0 - _query_share(workload)
     capacity = max(free, 0.0) / service_s
@@ -56,17 +56,27 @@ def nominal(workload: Workload) -> Nominal:
     if rate is None:
         note = "all messages arrive in one instant: there is no rate, and no steady state to speak of"
         return Nominal(name, None, None, capacity, None, None, None, None, None, note)
-    rho, stable = rate * service_s, rate < capacity
+    rho, stable = rate * service_s, rate < capacity or (name == "D/D/1" and rate == capacity)
     growth = max(0.0, rate - capacity)
-    latency_growth = max(0.0, rate / capacity - 1.0) if capacity else None
+    # Queries end with the arrivals and leave the thread to the backlog, so that waits no longer grow in proportion.
+    latency_growth = max(0.0, rate / capacity - 1.0) if free == 1.0 else None
     if not stable:
-        growing = "growth shown instead" if growth else "at exactly the capacity a queue grows too, if more slowly"
-        note = f"rate {rate:g}/s × service {service_s * 1e3:g} ms = utilization {rho:g}: no steady state; {growing}"
-        return Nominal(name, rho, False, capacity, growth, latency_growth, None, None, None, note)
+        why = _why(workload, rate, growth)
+        return Nominal(name, rho, False, capacity, growth, latency_growth, None, None, None, why)
     known, remark = _known(workload, rate, service_s)
     wait_s, latency_s = known or (None, None)
     queue = {"mean": rate * wait_s["mean"]} if wait_s and wait_s["mean"] is not None else None
     return Nominal(name, rho, True, capacity, 0.0, 0.0, wait_s, latency_s, queue, remark)
+
+
+def _why(workload: Workload, rate: float, growth: float) -> str:
+    """Say why there is no steady state."""
+    service_s, asked = workload.service_s or 0.0, _query_share(workload)
+    why = f"rate {rate:g}/s × service {service_s * 1e3:g} ms = utilization {rate * service_s:g}"
+    if asked:
+        why += f", and queries take another {asked:g}"
+    growing = "growth shown instead" if growth else "at exactly the capacity a queue grows too, if more slowly"
+    return f"{why}: no steady state; {growing}"
 
 
 def _query_share(workload: Workload) -> float:
@@ -84,13 +94,13 @@ def _model_name(workload: Workload) -> str:
 
 def _known(workload: Workload, rate: float, service_s: float) -> tuple[tuple[Numbers, Numbers] | None, str | None]:
     """Return (wait, latency) as far as they are known in steady state, and what is to be said about them."""
+    if workload.arrivals == workload.service == "deterministic" and not workload.query_rate_per_s:
+        names = ("mean", *PERCENTILES)
+        return (dict.fromkeys(names, 0.0), dict.fromkeys(names, service_s)), None
     md1 = MD1(rate, service_s)
     nearest = f"the nearest that has one is M/D/1 at this rate: mean wait {md1.wait.mean() * 1e3:.3g} ms"
     if workload.query_rate_per_s:
         return None, f"no formula here for messages that share the thread with queries; {nearest}"
-    if workload.arrivals == workload.service == "deterministic":
-        numbers = ("mean", *PERCENTILES)
-        return (dict.fromkeys(numbers, 0.0), dict.fromkeys(numbers, service_s)), None
     if workload.arrivals != "poisson":
         what = f"{workload.arrivals.partition(':')[0]} arrivals with {workload.service.partition(':')[0]} service"
         return None, f"no closed form for {what}; {nearest}"

@@ -1,5 +1,6 @@
 """The screen of a load beyond the limit: there is no steady state, so it shows growth instead."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -7,10 +8,11 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from sim.checks import InvalidWorkload
 from sim.nominal import nominal
 from sim.result import Result, numbers
 from sim.terminal import indented, table
-from sim.units import digits, seconds, span
+from sim.units import digits, seconds, signed, span
 from sim.workload import Workload
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -18,21 +20,20 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 def overloaded(result: Result) -> list[RenderableType]:
     """Return the screen of a load that one thread cannot sustain: how fast it falls behind, and what would help."""
-    theory = result.theory
-    if theory.utilization is None or not theory.queue_growth_per_s:
-        limit = Text.assemble(("\nAT THE LIMIT", "bold red"), ": as much work arrives as one thread can do.")
+    theory, workload = result.theory, result.workload
+    if theory.utilization is None or not theory.queue_growth_per_s or not theory.capacity_per_s:
+        limit = Text.assemble(
+            ("\nNO STEADY STATE", "bold red"), ": at least as much work arrives as one thread can do."
+        )
         return [limit, Text(f"{theory.remark}\n"), indented(numbers(result))]
-    capacity, growth, slope = theory.capacity_per_s, theory.queue_growth_per_s, theory.latency_growth_s_per_s
+    capacity = theory.capacity_per_s
     return [
         Text.assemble(
             ("\nOVERLOADED", "bold red"),
-            f": {digits(result.workload.rate_per_s)} messages/s arrive; the thread can finish {digits(capacity)}/s.",
+            f": {digits(workload.offered_rate_per_s)} messages/s arrive; the thread can finish {digits(capacity)}/s.",
         ),
-        Text(
-            f"There is no steady state (utilization {digits(theory.utilization)}). "
-            f"The queue grows by {digits(growth)} messages every second, and a message that arrives at second t "
-            f"waits {digits(slope)}·t: {digits(slope)} s more for every second that this goes on.\n"
-        ),
+        Text(_consequence(result)),
+        Text(""),
         indented(_growth_table(result)),
         Text(""),
         indented(_picture(result)),
@@ -43,10 +44,34 @@ def overloaded(result: Result) -> list[RenderableType]:
     ]
 
 
+def _consequence(result: Result) -> str:
+    """Say what it means that there is no steady state."""
+    theory, workload = result.theory, result.workload
+    slope = digits(theory.latency_growth_s_per_s)
+    says = (
+        f"There is no steady state (utilization {digits(theory.utilization)}{_asked(workload)}). "
+        f"The queue grows by {digits(theory.queue_growth_per_s)} messages every second, "
+    )
+    if workload.order != "fifo":
+        return f"{says}and how long a message waits depends on whose it is: the order is {workload.order}."
+    if theory.latency_growth_s_per_s is None:
+        return f"{says}and so do the waits."
+    return (
+        f"{says}and a message that arrives at second t waits {slope}·t: {slope} s more for every second that this "
+        "goes on."
+    )
+
+
+def _asked(workload: Workload) -> str:
+    """Say what queries take of the thread, where they go before messages."""
+    share = workload.query_rate_per_s * workload.query_service_s
+    return f", and another {digits(share)} for queries" if share and workload.query_policy != "idle" else ""
+
+
 def _growth_table(result: Result) -> Table:
     theory, simulated, band = result.theory, result.simulated, result.band
     last_s = result.workload.horizon_s
-    growth, slope = theory.queue_growth_per_s or 0.0, theory.latency_growth_s_per_s or 0.0
+    growth, slope = theory.queue_growth_per_s or 0.0, theory.latency_growth_s_per_s
     grid = table("", "predicted", "simulated", "95 % of runs" if band else "")
 
     def row(name: str, predicted: str, measured: str, interval: str = "") -> None:
@@ -54,22 +79,24 @@ def _growth_table(result: Result) -> Table:
 
     row(
         "queue grows, messages/s",
-        f"+{digits(growth)}",
-        f"+{digits(simulated['queue_growth_per_s'])}",
+        signed(growth),
+        signed(simulated["queue_growth_per_s"]),
         _spread(band, "queue_growth_per_s"),
     )
     row(
         "waits grow, seconds per second",
-        f"+{digits(slope)}",
-        f"+{digits(simulated['latency_growth_s_per_s'])}",
+        signed(slope),
+        signed(simulated["latency_growth_s_per_s"]),
         _spread(band, "latency_growth_s_per_s"),
     )
-    for share in (0.1, 0.5, 1.0):
-        at_s = share * last_s
-        row(f"wait of a message at {seconds(at_s)}", seconds(slope * at_s), _waits_around(result, at_s))
+    if slope is not None and result.workload.order == "fifo":
+        for at_s in (0.1 * last_s, 0.5 * last_s, last_s):
+            row(f"wait of a message at {seconds(at_s)}", seconds(slope * at_s), _waits_around(result, at_s))
     waiting = simulated["queue_length"]["at_last_arrival"]
-    row(f"messages waiting after {seconds(last_s)}", digits(growth * last_s), digits(waiting))
+    row(f"messages waiting after {seconds(last_s)}", f"{growth * last_s:,.0f}", f"{waiting:,}")
     catch_up = float(result.trajectory.finish_s.max()) - last_s
+    if slope is None:
+        return grid
     row("time to catch up once arrivals stop", seconds(growth * last_s / theory.capacity_per_s), seconds(catch_up))
     return grid
 
@@ -103,10 +130,10 @@ def _picture(result: Result) -> Text:
 def _remedies(result: Result) -> Table:
     """List three ways out, each with what it would give."""
     workload, theory = result.workload, result.theory
-    rate, service_s, capacity = workload.rate_per_s or 0.0, workload.service_s or 0.0, theory.capacity_per_s
+    rate, service_s, capacity = workload.offered_rate_per_s or 0.0, workload.service_s or 0.0, theory.capacity_per_s
     free = capacity * service_s
     least = int(rate / capacity) + 1
-    threads = least if rate / least / capacity <= 0.9 else least + 1
+    threads = max(least, math.ceil(rate / (0.8 * capacity)))
     grid = Table.grid(padding=(0, 2, 0, 0))
 
     def way(what: str, limit: str, example: str, at_rate: float, at_service_s: float) -> None:
@@ -121,17 +148,22 @@ def _remedies(result: Result) -> Table:
 
 def _outcome(workload: Workload, rate: float, service_s: float) -> str:
     """Return what theory promises for another rate or service time: nothing where it knows nothing."""
-    theory = nominal(replace(workload, rate_per_s=rate, service_s=service_s))
+    if workload.arrivals_kind == "trace":
+        return ""
+    try:
+        theory = nominal(replace(workload, rate_per_s=rate, service_s=service_s, messages=1, duration_s=None))
+    except InvalidWorkload:  # beyond what a workload may ask for
+        return ""
     latency_s = theory.latency_s or {}
     name = next((name for name in ("p99", "mean") if latency_s.get(name) is not None), None)
     return "" if name is None else f": {name} latency {seconds(latency_s[name])}"
 
 
 def _overload_footnote(result: Result) -> str:
-    flags = f"--rate {result.workload.rate_per_s:g} --service-ms {(result.workload.service_s or 0.0) * 1e3:g}"
+    measured = result.command.replace("python -m sim", "python -m real", 1)
     runs = "95 % of runs: same flags, next 200 seeds." if result.band else ""
     return (
         f"Simulated: {len(result.workload):,} messages (SimPy, seed {result.workload.seed}), starting empty. {runs}\n"
-        f"See it:      python -m sim {flags} --plot overload.png\n"
-        f"Measure it:  python -m real {flags}"
+        f"See it:      {result.command} --plot overload.png\n"
+        f"Measure it:  {measured}"
     )

@@ -1,11 +1,14 @@
 """The figure of `--plot`: queue length and latency over time, with what theory expects of them."""
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from sim.nominal import Nominal
 from sim.palette import CALIBRATED as SIMULATED
@@ -26,25 +29,31 @@ def draw(path: Path, workload: Workload, theory: Nominal, trajectory: Trajectory
         _latency(below, workload, theory, trajectory)
         load = "" if theory.utilization is None else f", utilization {digits(theory.utilization)}"
         figure.suptitle(
-            f"{digits(workload.rate_per_s)} messages/s ({workload.arrivals.partition(':')[0]}) × "
+            f"{digits(workload.offered_rate_per_s)} messages/s ({workload.arrivals_kind}) × "
             f"{seconds(workload.service_s)} on one thread{load}"
         )
         figure.savefig(path, dpi=150)
 
 
-def thinned(n: int) -> slice:
-    """Return a slice that leaves at most _MOST_POINTS of n points: more cannot be seen, and make files large."""
-    return slice(None, None, max(1, -(-n // _MOST_POINTS)))
+def _highest(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Return the places of at most _MOST_POINTS values, of each stretch the highest: peaks must not be thinned away."""
+    stretch = -(-len(values) // _MOST_POINTS)
+    if stretch <= 1:
+        return np.arange(len(values))
+    whole = values[: len(values) // stretch * stretch].reshape(-1, stretch)
+    return whole.argmax(axis=1) + np.arange(len(whole)) * stretch
+
+
+def _legend(axes: Axes) -> None:
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, borderaxespad=0.2)
 
 
 def _queue(axes: Axes, theory: Nominal, trajectory: Trajectory) -> None:
     instants, waiting = trajectory.queue_steps()
     last_s = float(trajectory.arrival_s[-1]) if len(trajectory) else 0.0
-    during = instants <= last_s
-    shown = thinned(int(during.sum()))
-    axes.step(
-        instants[during][shown], waiting[during][shown], where="post", color=SIMULATED, lw=1, label="simulated (SimPy)"
-    )
+    instants, waiting = instants[instants <= last_s], waiting[instants <= last_s]
+    shown = _highest(waiting)
+    axes.step(instants[shown], waiting[shown], where="post", color=SIMULATED, lw=1, label="simulated (SimPy)")
     if theory.queue_growth_per_s:
         growth = theory.queue_growth_per_s
         label = f"predicted: +{digits(growth)} messages/s"
@@ -53,13 +62,14 @@ def _queue(axes: Axes, theory: Nominal, trajectory: Trajectory) -> None:
         mean = theory.queue_length["mean"]
         axes.axhline(mean, ls="--", color=NOMINAL, lw=1.2, label=f"theory: mean {digits(mean)}")
     axes.set_ylabel("messages waiting")
-    axes.set_ylim(bottom=0)
-    axes.legend(loc="upper left")
+    axes.set_ylim(0, max(axes.get_ylim()[1], 1.0))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    _legend(axes)
 
 
 def _latency(axes: Axes, workload: Workload, theory: Nominal, trajectory: Trajectory) -> None:
     unit, name = (1.0, "s") if len(trajectory) and np.max(trajectory.latency_s) >= 1.0 else (1e3, "ms")
-    shown = thinned(len(trajectory))
+    shown = _highest(trajectory.latency_s)
     axes.plot(
         trajectory.arrival_s[shown],
         trajectory.latency_s[shown] * unit,
@@ -83,6 +93,6 @@ def _latency(axes: Axes, workload: Workload, theory: Nominal, trajectory: Trajec
                 axes.axhline(value * unit, ls=style, color=NOMINAL, lw=1.2, label=label)
     axes.set_xlabel("time of arrival, s")
     axes.set_ylabel(f"latency, {name}")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
     axes.set_xlim(left=0)
-    axes.legend(loc="upper left")
+    _legend(axes)

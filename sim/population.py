@@ -19,12 +19,14 @@ _STRIDES = (1, 3, 7, 9)
 
 def zipf_exponent(popularity: str) -> float:
     """Return S of `zipf:S`, where worker k is chosen in proportion to (k+1)^−S; 0 is `uniform`."""
-    if popularity in ("uniform", "zipf:0"):
+    if popularity == "uniform":
         return 0.0
-    kind, _, text = str(popularity).partition(":")
+    kind, _, text = popularity.partition(":") if isinstance(popularity, str) else ("", "", "")
     exponent = positive(text, 20.0)
     if kind != "zipf" or exponent is None:
-        raise InvalidWorkload("popularity", popularity, "must be uniform or zipf:S with S from 0 to 20, as in zipf:1.1")
+        raise InvalidWorkload(
+            "popularity", popularity, "must be uniform or zipf:S with S above 0, at most 20, as in zipf:1.1"
+        )
     return exponent
 
 

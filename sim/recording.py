@@ -6,16 +6,18 @@ read is an error that names the file, the line, the value and what was expected.
 
 import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 NS = 1_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DATE = re.compile(r"(\d{4}-?\d\d-?\d\d[T ]\d\d:?\d\d:?\d\d)(?:[.,](\d+))?\s*(Z|[+-]\d\d(?::?\d\d)?)?", re.IGNORECASE)
+_DATE = re.compile(
+    r"(\d{4}-?\d\d-?\d\d[T ]\d\d:?\d\d:?\d\d)(?:[.,](\d+))?\s*(Z|UTC|[+-]\d\d(?::?\d\d)?)?", re.IGNORECASE
+)
 # A count since 1970 in a unit smaller than seconds is known by its size: as seconds, 1e11 would be the year 5138.
-_UNITS = ((Decimal("1e17"), 1), (Decimal("1e14"), 1_000), (Decimal("1e11"), 1_000_000))
+_UNITS = ((Decimal("1e17"), 1), (Decimal("1e14"), 1_000), (Decimal("1e11"), 1_000_000), (Decimal("-Infinity"), NS))
 # Decimal accepts 1e999999; no recording needs an instant beyond what 64 bits of nanoseconds hold.
 _LIMIT_NS = 2**63 - 1
 
@@ -27,8 +29,8 @@ class RecordingError(ValueError):
     """A file that cannot be read as a recording; the message names file, line, value and remedy."""
 
 
-def instant_ns(text: str) -> int:
-    """Return an instant in nanoseconds: seconds (also since 1970, also in ms, µs or ns), or an ISO 8601 date.
+def instant_ns(text: str, unit_ns: int = NS) -> int:
+    """Return an instant in nanoseconds: a number of `unit_ns`, or an ISO 8601 date.
 
     A date without a zone is taken as UTC: only differences between instants matter here.
 
@@ -39,9 +41,9 @@ def instant_ns(text: str) -> int:
     """
     date = _DATE.fullmatch(text)
     if date is None:
-        return _number_ns(text, scale_epochs=True)
+        return _nanoseconds(text, unit_ns)
     whole, fraction, zone = date.groups()
-    moment = datetime.fromisoformat(whole + (zone or "Z").upper())
+    moment = datetime.fromisoformat(whole + (zone or "Z").upper().replace("UTC", "Z"))
     since = moment - _EPOCH
     return (since.days * 86_400 + since.seconds) * NS + int((fraction or "0")[:9].ljust(9, "0"))
 
@@ -52,20 +54,31 @@ def duration_ns(text: str) -> int:
     >>> duration_ns("0.005")
     5000000
     """
-    value = _number_ns(text, scale_epochs=False)
+    value = _nanoseconds(text, NS)
     if value < 0:
         raise ValueError(text)
     return value
 
 
-def _number_ns(text: str, *, scale_epochs: bool) -> int:
+def unit_of(text: str) -> int:
+    """Return the nanoseconds of the unit that an instant is in, by its size: s, or since 1970 in ms, µs or ns.
+
+    >>> unit_of("1700000000.5"), unit_of("1700000000500")
+    (1000000000, 1000000)
+    """
+    if _DATE.fullmatch(text):
+        return NS
+    number = Decimal(text)
+    return next(unit_ns for least, unit_ns in _UNITS if number >= least)
+
+
+def _nanoseconds(text: str, unit_ns: int) -> int:
     try:
         number = Decimal(text)
     except InvalidOperation:
         raise ValueError(text) from None
     if not number.is_finite() or number.adjusted() > 30:
         raise ValueError(text)
-    unit_ns = next((unit for least, unit in _UNITS if scale_epochs and number >= least), NS)
     nanoseconds = round(number * unit_ns)
     if abs(nanoseconds) > _LIMIT_NS:
         raise ValueError(text)
@@ -81,44 +94,67 @@ def locate(spec: str) -> tuple[Path, str | None]:
     return Path(name), column
 
 
-def read_instants(path: Path, column: str | None = None) -> list[int]:
-    """Read a column of instants: the one named, else one headed timestamp, time or arrival, else the first."""
-    return _read(
-        path,
-        column,
-        instant_ns,
-        INSTANT_NAMES,
-        "seconds or an ISO 8601 date, such as 12.5 or 2023-11-16T18:15:46Z",
-    )
+def read_instants(path: Path, column: str | None = None) -> tuple[list[int], int]:
+    """Return (instants in ns, the unit they were in, ns), in file order; one unit a file, told by its first instant.
+
+    The column is the one named or numbered, else one headed timestamp, time or arrival, else the first.
+    """
+    cells = list(_column(path, column, _is_instant, INSTANT_NAMES))
+    unit_ns = next((unit_of(text) for _, text in cells if _is_instant(text)), NS)
+    expected = "seconds or an ISO 8601 date, such as 12.5 or 2023-11-16T18:15:46Z"
+    return _parsed(path, cells, lambda text: instant_ns(text, unit_ns), expected), unit_ns
 
 
 def read_durations(path: Path, column: str | None = None) -> list[int]:
-    """Read a column of durations in seconds, all ≥ 0."""
-    return _read(path, column, duration_ns, DURATION_NAMES, "seconds ≥ 0, such as 0.005")
+    """Return a column of durations, given in seconds ≥ 0, in ns."""
+    cells = _column(path, column, _is_duration, DURATION_NAMES)
+    return _parsed(path, cells, duration_ns, "seconds ≥ 0, such as 0.005")
 
 
-def _read(
-    path: Path, column: str | None, parse: Callable[[str], int], usual_names: tuple[str, ...], expected: str
-) -> list[int]:
-    rows = _rows(path, parse)
-    first = next(rows, None)
-    if first is None:
-        raise RecordingError(f"{path}: no rows; expected one {expected.partition(',')[0]} a line")
-    line, cells = first
+def _parsed(path: Path, cells: Iterable[tuple[int, str]], parse: Callable[[str], int], expected: str) -> list[int]:
     values = []
-    if _is_header(cells, parse):
-        index = _column_index(path, cells, column, usual_names)
-    else:
-        index = _column_number(path, cells, column)
-        values.append(_cell(path, line, cells, index, parse, expected))
-    for line, cells in rows:
-        values.append(_cell(path, line, cells, index, parse, expected))
-    if not values:
-        raise RecordingError(f"{path}: a header and no rows; expected one {expected.partition(',')[0]} a line")
+    for line, text in cells:
+        try:
+            values.append(parse(text))
+        except (ValueError, OverflowError):
+            raise RecordingError(f"{path}:{line}: {_quote(text)} is not {expected}") from None
     return values
 
 
-def _rows(path: Path, parse: Callable[[str], int]) -> Iterator[tuple[int, list[str]]]:
+def _is_instant(text: str) -> bool:
+    try:
+        # In nanoseconds, so that a count since 1970 in any unit is one.
+        instant_ns(text, 1)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_duration(text: str) -> bool:
+    try:
+        duration_ns(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _column(
+    path: Path, column: str | None, is_value: Callable[[str], bool], usual_names: tuple[str, ...]
+) -> Iterator[tuple[int, str]]:
+    """Yield (line number, cell) of one column, less its header."""
+    rows = list(_rows(path, is_value))
+    headed = bool(rows) and _is_header(rows[0][1], is_value)
+    if len(rows) == headed:
+        raise RecordingError(f"{path}: {'a header and ' if headed else ''}no rows; expected one value a line")
+    index = _column_index(path, rows[0][1], column, usual_names) if headed else _column_number(path, rows[0][1], column)
+    for line, cells in rows[headed:]:
+        if index >= len(cells):
+            short = f"only {len(cells)} of the {index + 1} columns needed"
+            raise RecordingError(f"{path}:{line}: {short}: {_quote(' '.join(cells))}")
+        yield line, cells[index]
+
+
+def _rows(path: Path, is_value: Callable[[str], bool]) -> Iterator[tuple[int, list[str]]]:
     """Yield (line number, cells) of each line that is neither blank nor a # comment."""
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -134,7 +170,7 @@ def _rows(path: Path, parse: Callable[[str], int]) -> Iterator[tuple[int, list[s
         for number, line in enumerate(text.splitlines(), start=1)
         if line.strip() and not line.lstrip().startswith("#")
     ]
-    split = _splitter([line for _, line in numbered[:2]], parse)
+    split = _splitter([line for _, line in numbered[:2]], is_value) if numbered else str.split
     for number, line in numbered:
         try:
             yield number, [cell.strip() for cell in split(line)]
@@ -142,27 +178,26 @@ def _rows(path: Path, parse: Callable[[str], int]) -> Iterator[tuple[int, list[s
             raise RecordingError(f"{path}:{number}: not a row of CSV ({error}): {_quote(line)}") from None
 
 
-def _splitter(sample: list[str], parse: Callable[[str], int]) -> Callable[[str], list[str]]:
-    """Tell how lines fall into cells from the first two: commas, semicolons, tabs, else blanks."""
-    for delimiter in ",;\t":
+def _splitter(sample: list[str], is_value: Callable[[str], bool]) -> Callable[[str], list[str]]:
+    """Tell how lines fall into cells from the first two: not at all, by semicolons, tabs, commas, else by blanks."""
+    if is_value(sample[-1]):  # a date may hold a blank and a comma of its own
+        return lambda line: [line] if is_value(line) else line.split()
+    for delimiter in ";\t,":  # where numbers have decimal commas, cells are separated by something else
         if any(delimiter in line for line in sample):
             return lambda line: next(csv.reader([line], delimiter=delimiter, strict=True))
-    if any(_parses(line, parse) for line in sample):  # a date may hold a blank of its own
-        return lambda line: [line] if _parses(line, parse) else line.split()
-    return str.split
+    return lambda line: _by_blanks(line, is_value)
 
 
-def _parses(text: str, parse: Callable[[str], int]) -> bool:
-    try:
-        parse(text)
-    except ValueError:
-        return False
-    return True
+def _by_blanks(line: str, is_value: Callable[[str], bool]) -> list[str]:
+    cells = line.split()
+    if len(cells) > 1 and not is_value(cells[0]) and is_value(" ".join(cells[:2])):
+        return [" ".join(cells[:2]), *cells[2:]]  # a date, and the time of day
+    return cells
 
 
-def _is_header(cells: list[str], parse: Callable[[str], int]) -> bool:
+def _is_header(cells: list[str], is_value: Callable[[str], bool]) -> bool:
     words = [cell for cell in cells if re.match(r"[A-Za-z_]", cell) and cell.lower() not in ("nan", "inf", "infinity")]
-    return bool(words) and not any(_parses(cell, parse) for cell in cells)
+    return bool(words) and not any(is_value(cell) for cell in cells)
 
 
 def _column_index(path: Path, header: list[str], column: str | None, usual_names: tuple[str, ...]) -> int:
@@ -182,17 +217,6 @@ def _column_number(path: Path, cells: list[str], column: str | None) -> int:
     if column.isdecimal() and 1 <= int(column) <= len(cells):
         return int(column) - 1
     raise RecordingError(f"{path}: no column {column!r}; it has no header, so give a number from 1 to {len(cells)}")
-
-
-def _cell(path: Path, line: int, cells: list[str], index: int, parse: Callable[[str], int], expected: str) -> int:
-    if index >= len(cells):
-        raise RecordingError(
-            f"{path}:{line}: only {len(cells)} of the {index + 1} columns needed: {_quote(' '.join(cells))}"
-        )
-    try:
-        return parse(cells[index])
-    except (ValueError, OverflowError):
-        raise RecordingError(f"{path}:{line}: {_quote(cells[index])} is not {expected}") from None
 
 
 def _quote(text: str) -> str:

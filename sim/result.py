@@ -17,6 +17,7 @@ class Result:
     """Everything a screen is made of."""
 
     workload: Workload
+    command: str
     theory: Nominal
     trajectory: Trajectory
     simulated: dict[str, Any]
@@ -35,7 +36,7 @@ def numbers(result: Result) -> Table:
             grid.add_row(heading, seconds(expected.get(name)), seconds(simulated[key][name]), spread)
     queue = (theory.queue_length or {}).get("mean")
     grid.add_row("waiting  mean", digits(queue), digits(simulated["queue_length"]["mean"]), "")
-    grid.add_row("         max", "–", digits(simulated["queue_length"]["max"]), "")
+    grid.add_row("         max", "–", f"{simulated['queue_length']['max']:,}", "")
     grid.add_row("utilization", percent(theory.utilization), percent(simulated["utilization"]), "")
     if simulated["queries"]:
         answered = simulated["queries"]

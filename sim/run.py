@@ -26,8 +26,11 @@ def simulate(workload: Workload, engine: str = "simpy", hold: HoldTimes | None =
     """
     if engine not in ENGINES:
         raise ValueError(f"engine={engine!r}: must be one of {', '.join(ENGINES)}")
+    hold = hold or HoldTimes.nominal(workload)
+    if {len(column) for column in hold.columns} != {len(workload)}:
+        raise ValueError(f"hold: needs one entry for each of the {len(workload)} messages")
     if engine == "compiled":
-        return _compiled(workload, hold or HoldTimes.nominal(workload))
+        return _compiled(workload, hold)
     model = Model(workload, hold).run()
     queries = _trajectory(model.queries.columns, workload.query_workers) if workload.query_rate_per_s else None
     return _trajectory(model.messages.columns, workload.worker_numbers, queries)
@@ -39,8 +42,7 @@ def _compiled(workload: Workload, hold: HoldTimes) -> Trajectory:
     plain = workload.order == "fifo" and workload.inbox is None and not workload.query_rate_per_s
     if not plain:
         raise ValueError("the compiled engine is for fifo without queries or inbox: use engine='simpy'")
-    columns = (hold.dispatch_ns, hold.processing_ns, hold.wakeup_ns, hold.woken_processing_ns)
-    instants = replay(*(np.asarray(column, dtype=np.int64) for column in (workload.arrivals_ns, *columns)))
+    instants = replay(*(np.asarray(column, dtype=np.int64) for column in (workload.arrivals_ns, *hold.columns)))
     return _trajectory((workload.arrivals_ns, *instants), workload.worker_numbers)
 
 

@@ -104,7 +104,9 @@ def service_times(spec: str) -> ServiceTimes:
     >>> service_times("lognormal:0.5").moments
     (1.25, 1.953125)
     """
-    kind, _, rest = str(spec).partition(":")
+    if not isinstance(spec, str):
+        raise InvalidWorkload("service", spec, KNOWN)
+    kind, _, rest = spec.partition(":")
     if spec == "deterministic":
         return Deterministic()
     if spec == "exponential":

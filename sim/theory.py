@@ -97,6 +97,13 @@ class MD1:
             raise NoSteadyState(self.rate_per_s, self.service_s)
         return Borel(self.utilization)
 
+    @property
+    def relaxation_s(self) -> float:
+        """About how long a run takes to forget its start, s: D/(ρ − 1 − ln ρ), the decay of busy periods."""
+        if not self.stable:
+            raise NoSteadyState(self.rate_per_s, self.service_s)
+        return self.service_s / self.busy_period.rate
+
     def blocking_probability(self, places: npt.ArrayLike) -> Floats:
         """Return the share of messages turned away if only so many may be in the system; also above capacity.
 

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Seconds = npt.NDArray[np.float64]
+from sim.files import csv_text, write_text
+from sim.summary import Seconds, ratio, slope, summary
+
 COLUMNS = ("arrival_s", "taken_s", "start_s", "finish_s", "worker")
-SUMMARY = ("mean", "p50", "p95", "p99", "max")
 
 
 class TrajectoryError(ValueError):
@@ -81,35 +82,32 @@ class Trajectory:
         >>> timeline.metrics()["wait_s"]["mean"], timeline.metrics()["queue_length"]
         (1.0, {'mean': 0.5, 'max': 1, 'at_last_arrival': 1})
         """
-        busy_s = float(self.processing_s.sum() + self.dispatch_s.sum())
+        dispatch_s = self.dispatch_s
+        busy_s = float(self.processing_s.sum() + dispatch_s.sum())
+        hold_s = float(self.processing_s.mean() + (dispatch_s.mean() if len(dispatch_s) else 0.0)) if len(self) else 0.0
         last_arrival_s = float(self.arrival_s[-1]) if len(self) else 0.0
         last_finish_s = float(self.finish_s.max()) if len(self) else 0.0
         queue = self._queue_length(last_arrival_s)
         at_last = queue["at_last_arrival"]
         return {
             "messages": len(self),
-            "throughput_per_s": _ratio(len(self), last_finish_s),
-            "utilization": _ratio(len(self) * self.hold_mean_s(), last_arrival_s) if len(self) else None,
-            "busy_fraction": _ratio(busy_s, last_finish_s),
+            "throughput_per_s": ratio(len(self), last_finish_s),
+            "utilization": ratio(len(self) * hold_s, last_arrival_s),
+            "busy_fraction": ratio(busy_s, last_finish_s),
             "wait_s": summary(self.wait_s),
             "processing_s": summary(self.processing_s),
             "latency_s": summary(self.latency_s),
             "queue_length": queue,
-            "queue_growth_per_s": _ratio(at_last, last_arrival_s),
+            "queue_growth_per_s": ratio(at_last, last_arrival_s),
             "latency_growth_s_per_s": slope(self.arrival_s, self.latency_s),
             "source_blocked": {
-                "fraction": _ratio(_covered_s(self.arrival_s, self.taken_s, last_arrival_s), last_arrival_s),
+                "fraction": ratio(_covered_s(self.arrival_s, self.taken_s, last_arrival_s), last_arrival_s),
                 "wait_s": summary(self.taken_s - self.arrival_s),
             },
             "queries": None
             if self.queries is None
             else {"count": len(self.queries), "latency_s": summary(self.queries.latency_s)},
         }
-
-    def hold_mean_s(self) -> float:
-        """Mean hold: mean processing plus mean dispatch."""
-        dispatch_s = self.dispatch_s
-        return float(self.processing_s.mean() + (dispatch_s.mean() if len(dispatch_s) else 0.0))
 
     def queue_steps(self) -> tuple[Seconds, npt.NDArray[np.int64]]:
         """Return (instants, messages waiting from each of them on), one row an instant at which the number changes.
@@ -128,7 +126,7 @@ class Trajectory:
             return {"mean": None, "max": None, "at_last_arrival": None}
         waited_s = np.minimum(self.start_s, last_arrival_s) - self.arrival_s
         return {
-            "mean": _ratio(float(np.maximum(waited_s, 0.0).sum()), last_arrival_s),
+            "mean": ratio(float(np.maximum(waited_s, 0.0).sum()), last_arrival_s),
             "max": int(self.queue_steps()[1].max()),
             "at_last_arrival": int((self.start_s > last_arrival_s).sum()),
         }
@@ -158,34 +156,35 @@ class Trajectory:
             queries,
         )
 
-    def write_csv(self, path: Path) -> None:
-        """Write the columns to `path`, and the queries, if any, to `queries.csv` beside it; whole files or none.
-
-        Numbers are written so that they are read back to the last bit.
-        """
+    def write_csv(self, path: Path | str) -> None:
+        """Write the columns to `path`, and the queries, if any, beside it: `run.queries.csv` for `run.csv`."""
         names = [*COLUMNS, *(["sent_s"] if self.sent_s is not None else [])]
         columns = [getattr(self, name).tolist() for name in names]
-        partial = path.with_name(path.name + ".partial")
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(names)
-            writer.writerows(zip(*columns, strict=True))
-        partial.replace(path)
+        write_text(Path(path), csv_text(names, zip(*columns, strict=True)))
+        beside = _queries_beside(Path(path))
         if self.queries is not None:
-            self.queries.write_csv(path.with_name("queries.csv"))
+            self.queries.write_csv(beside)
+        else:
+            beside.unlink(missing_ok=True)
 
     @classmethod
-    def read_csv(cls, path: Path, queries: "Trajectory | None" = None) -> "Trajectory":
-        """Read what `write_csv` wrote; TrajectoryError names the line of what is not a trajectory."""
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(_rows(path, csv.reader(file)))
+    def read_csv(cls, path: Path | str) -> "Trajectory":
+        """Read what `write_csv` wrote, queries and all; TrajectoryError names the line of what is not a trajectory."""
+        with Path(path).open(newline="", encoding="utf-8") as file:
+            rows = list(_rows(Path(path), csv.reader(file)))
         names, body = rows[0], rows[1:]
         columns = list(zip(*body, strict=True)) if body else [()] * len(names)
         values = dict(zip(names, columns, strict=True))
         numbers = {name: np.array(values[name], dtype=np.float64) for name in names if name != "worker"}
         arrival, taken, start, finish = (numbers[name] for name in COLUMNS[:4])
+        beside = _queries_beside(Path(path))
+        queries = cls.read_csv(beside) if beside.exists() else None
         worker = np.array(values["worker"], dtype=np.str_)
         return cls(arrival, taken, start, finish, worker, numbers.get("sent_s"), queries)
+
+
+def _queries_beside(path: Path) -> Path:
+    return path.with_suffix(".queries.csv")
 
 
 def _rows(path: Path, reader: Iterator[list[str]]) -> Iterator[list[str]]:
@@ -193,12 +192,17 @@ def _rows(path: Path, reader: Iterator[list[str]]) -> Iterator[list[str]]:
     if names[: len(COLUMNS)] != list(COLUMNS) or names[len(COLUMNS) :] not in ([], ["sent_s"]):
         raise TrajectoryError(f"{path}:1: expected the header {','.join(COLUMNS)}[,sent_s]")
     yield names
+    before_s = float("-inf")
     for line, row in enumerate(reader, start=2):
         if len(row) != len(names):
             raise TrajectoryError(f"{path}:{line}: {len(row)} cells, expected {len(names)}")
         for name, cell in zip(names, row, strict=True):
             if name != "worker" and not _is_finite(cell):
                 raise TrajectoryError(f"{path}:{line}: {name} {cell!r} is not a number of seconds")
+        instants = [float(cell) for cell in row[:4]]
+        if instants != sorted(instants) or instants[0] < before_s:
+            raise TrajectoryError(f"{path}:{line}: arrival ≤ taken ≤ start ≤ finish does not hold, or rows by arrival")
+        before_s = instants[0]
         yield row
 
 
@@ -209,31 +213,6 @@ def _is_finite(cell: str) -> bool:
         return False
 
 
-def summary(values: Seconds) -> dict[str, float | None]:
-    """Return mean, p50, p95, p99 and max; percentiles by linear interpolation (Hyndman and Fan 1996, type 7).
-
-    >>> summary(np.array([1.0, 2.0, 4.0]))["p50"]
-    2.0
-    """
-    if not len(values):
-        return dict.fromkeys(SUMMARY)
-    p50, p95, p99 = np.percentile(values, [50, 95, 99])
-    numbers = (values.mean(), p50, p95, p99, values.max())
-    return {name: float(number) for name, number in zip(SUMMARY, numbers, strict=True)}
-
-
-def slope(x: Seconds, y: Seconds) -> float | None:
-    """Return the least-squares slope of y over x; None where all x are the same.
-
-    >>> slope(np.array([0.0, 1.0, 2.0]), np.array([5.0, 5.5, 6.0]))
-    0.5
-    """
-    if not len(x):
-        return None
-    from_mean = x - x.mean()
-    return _ratio(float(from_mean @ (y - y.mean())), float(from_mean @ from_mean))
-
-
 def _covered_s(begin_s: Seconds, end_s: Seconds, until_s: float) -> float:
     """Length of the union of [begin, end) within [0, until]; `begin_s` in ascending order."""
     if not len(begin_s):
@@ -242,7 +221,3 @@ def _covered_s(begin_s: Seconds, end_s: Seconds, until_s: float) -> float:
     before_s = np.concatenate([begin_s[:1], reached_s[:-1]])
     parts_s = np.minimum(reached_s, until_s) - np.minimum(np.maximum(begin_s, before_s), until_s)
     return float(np.maximum(parts_s, 0.0).sum())
-
-
-def _ratio(over: float, under: float) -> float | None:
-    return over / under if under else None

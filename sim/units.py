@@ -31,6 +31,17 @@ def digits(value: float | None) -> str:
     return f"{rounded:.3g}" if abs(rounded) >= 1e-4 else f"{rounded:.2g}"
 
 
+def signed(value: float | None) -> str:
+    """Return a number with its sign.
+
+    >>> signed(0.5), signed(-0.0197), signed(0.0)
+    ('+0.5', '−0.0197', '0')
+    """
+    if not value:
+        return "–" if value is None else "0"
+    return f"{'+' if value > 0 else '−'}{digits(abs(value))}"
+
+
 def percent(value: float | None, *, signed: bool = False) -> str:
     """Return a share as a percentage to one decimal.
 

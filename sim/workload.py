@@ -4,12 +4,11 @@ Standard library only, so that the real processor's edges can use it too. All ti
 ties are then exact on every engine, and the digest is the same in every process.
 """
 
-import hashlib
 import math
-import sys
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from copy import copy
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from itertools import islice, takewhile
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from sim import checks
 from sim.arrivals import ArrivalProcess, Poisson, Recorded, arrival_process
 from sim.checks import InvalidWorkload
+from sim.digest import digest_of
 from sim.population import operations, pick_workers, zipf_exponent
 from sim.recording import NS, RecordingError
 from sim.service import Empirical, ServiceTimes, service_times
@@ -69,6 +69,7 @@ class Workload:
         checks.choice("query_policy", self.query_policy, POLICIES)
         checks.choice("order", self.order, ORDERS)
         zipf_exponent(self.popularity)
+        _ = self._service  # whatever else is given, what cannot be read is refused now
         self._check_size()
 
     def _fill_in(self) -> None:
@@ -76,9 +77,7 @@ class Workload:
         if self.rate_per_s is None:
             defaults["rate_per_s"] = self._recorded.rate_per_s if self._recorded else 100.0
         elif self._recorded and self._recorded.rate_per_s is None:
-            raise RecordingError(
-                f"{self._recorded.path}: all in one instant: there is no rate to rescale; leave it out"
-            )
+            raise RecordingError(f"{self._recorded.path}: all in one instant: no rate to rescale; leave it out")
         if self.service_s is None:
             own = self._service
             defaults["service_s"] = own.mean_s if isinstance(own, Empirical) else 0.005
@@ -105,7 +104,7 @@ class Workload:
             ("seed", 0, 2**63 - 1, "a whole number from 0 to 2^63 - 1"),
         ):
             if getattr(self, field) is not None:
-                checks.whole(field, getattr(self, field), least, most, remedy)
+                object.__setattr__(self, field, checks.whole(field, getattr(self, field), least, most, remedy))
 
     def _check_size(self) -> None:
         """Refuse, before anything is generated, what a recording does not hold or memory would not."""
@@ -148,7 +147,8 @@ class Workload:
         end_ns = _LAST_NS if self.duration_s is None else self.duration_s * NS + 0.5
         instants = takewhile(lambda at: at < end_ns, self._process.instants_ns(self.rate_per_s, self.seed))  # type: ignore[arg-type]
         planned = array("q", map(round, islice(instants, self.messages)))
-        if self.duration_s is None and len(planned) < (self.messages or 0):
+        wanted = self.messages or (len(self._recorded.recorded_ns) if self._recorded else 0)
+        if self.duration_s is None and len(planned) < wanted:
             raise InvalidWorkload("rate_per_s", self.rate_per_s, "so low that the last message is 292 years away")
         return planned
 
@@ -200,11 +200,32 @@ class Workload:
         return self.arrivals_ns[-1] / NS if len(self) else 0.0
 
     @property
+    def offered_rate_per_s(self) -> float | None:
+        """The mean rate of what runs: `rate_per_s`, or, where only a part of a recording runs, that part's own."""
+        if self._recorded and len(self) < len(self._recorded.recorded_ns):
+            span_ns = self.arrivals_ns[-1] - self.arrivals_ns[0] if len(self) else 0
+            return (len(self) - 1) * NS / span_ns if span_ns else None
+        return self.rate_per_s
+
+    def reseeded(self, seed: int) -> "Workload":
+        """Return the same workload with another seed, without reading its files again."""
+        other = copy(self)
+        read = {field.name for field in fields(self)} | {"_process", "_service"}
+        other.__dict__.update(seed=seed)
+        for generated in other.__dict__.keys() - read:
+            del other.__dict__[generated]
+        return other
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a reader should be told about where this workload came from."""
-        if self._recorded and self._recorded.out_of_order:
-            return (f"{self._recorded.path}: {self._recorded.out_of_order} rows out of order: sorted",)
-        return ()
+        return self._recorded.notes if self._recorded else ()
+
+    @property
+    def arrivals_kind(self) -> str:
+        """The arrival process without its parameters, as people call it."""
+        kind = self.arrivals.partition(":")[0]
+        return {"poisson": "Poisson", "gaps": "trace"}.get(kind, kind)
 
     @property
     def service_moments(self) -> tuple[float, float]:
@@ -218,25 +239,12 @@ class Workload:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over instants (ns), workers, payloads, service times and query instants, and nothing else."""
-        whole = hashlib.sha256()
-        for part in (
-            self.arrivals_ns,
-            self.worker_numbers,
-            self.payload_codes,
-            self.service_ns,
-            self.queries_ns,
-        ):
-            whole.update(len(part).to_bytes(8, "little"))
-            whole.update(_little_endian(part))
-        return whole.hexdigest()
+        columns = (self.arrivals_ns, self.worker_numbers, self.payload_codes, self.service_ns, self.queries_ns)
+        return digest_of(columns)
 
     def describe(self) -> dict[str, Any]:
-        """Return the `workload` object of the JSON documents: `Workload(**it)` less the digest is this workload."""
+        """Return the `workload` object of the JSON documents: `Workload(**it)` less the digest is this workload.
+
+        (Unless nothing arrives: no workload is asked for 0 messages.)
+        """
         return asdict(self) | {"duration_s": self.horizon_s, "messages": len(self), "digest": self.digest}
-
-
-def _little_endian(values: array[int]) -> bytes:
-    if sys.byteorder == "big":
-        values = values[:]
-        values.byteswap()
-    return values.tobytes()

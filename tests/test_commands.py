@@ -1,21 +1,29 @@
 """The command lines, as a user types them: what they print, what they refuse, and in how many words."""
 
 import json
+import os
 import re
+import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sim import Workload
+from sim.__main__ import main as predict
+from sim.command import UsageError
 
 ROOT = Path(__file__).parent.parent
 
 
 def run(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "COLUMNS": "80", "HOME": str(cwd)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
     return subprocess.run(
         [sys.executable, "-m", *words], capture_output=True, text=True, cwd=cwd, env=environment, check=False
     )
@@ -48,7 +56,7 @@ def test_the_first_command_says_that_there_is_no_steady_state_and_what_would_hel
     assert result.returncode == 0
     assert "OVERLOADED" in text
     assert "There is no steady state (utilization 1.5)" in text
-    assert "grows by 100 messages every second" in text
+    assert "The queue grows by 100 messages every second" in text
     assert "waits 0.5·t" in text
     assert "fewer messages below 200/s" in text
     assert "less work each below 3.33 ms" in text
@@ -155,7 +163,7 @@ def test_no_message_at_all_is_said(tmp_path: Path) -> None:
 
 def test_a_first_answer_loads_neither_numba_nor_scipy_nor_matplotlib() -> None:
     code = (
-        "import sys; sys.argv = ['sim', '--rate', '300']; import runpy; runpy.run_module('sim', run_name='__main__'); "
+        "import sys; from sim.__main__ import main; main(['--rate', '300']); "
         "print([name for name in ('numba', 'scipy', 'matplotlib') if name in sys.modules], file=sys.stderr)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
@@ -192,6 +200,9 @@ BAD = [
     (["--seed", "-1"], "--seed -1"),
     (["--rate", "1e6", "--duration", "1e6"], "--duration 1e6"),
     (["--out", "bad.csv"], "--out bad.csv"),
+    (["--out", "bad.csv/results"], "--out bad.csv/results"),
+    (["--out", ""], "--out"),
+    (["--arrivals", "bursty:0.5"], "--arrivals bursty:0.5"),
     (["--unknown"], "--unknown"),
     (["stray"], "stray"),
 ]
@@ -202,12 +213,16 @@ BAD_SIM_REAL = [
     (["--query-policy", "last"], "--query-policy last"),
     (["--service", "slow"], "--service slow"),
     (["--service", "empirical:bad.csv"], "bad.csv:1"),
+    (["--service", "empirical:bad.csv", "--service-ms", "5"], "bad.csv:1"),
+    (["--service", "slow", "--service-ms", "5"], "--service slow"),
+    (["--rate", "1e-12", "--messages", "5"], "--rate 1e-12"),
     (["--query-rate", "1e6", "--duration", "1e3"], "--query-rate 1e6"),
 ]
 ONLY = {
     "sim": [
         (["--plot", "queue.txt"], "--plot queue.txt"),
         (["--plot", "none/queue.png"], "--plot none/queue.png"),
+        (["--plot", "directory.png"], "--plot directory.png"),
         (["--query-ms", "0"], "--query-ms 0"),
     ],
     "real": [(["--work", "hard"], "--work hard"), (["--plot", "x.png"], "--plot x.png")],
@@ -230,6 +245,7 @@ CASES += [("compare", flags, quoted) for flags, quoted in ONLY["compare"]]
 )
 def test_bad_input_gets_one_line_and_exit_2(package: str, flags: list[str], quoted: str, tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text("12.5\noops\n" if "empirical" not in str(flags) else "-1\n")
+    (tmp_path / "directory.png").mkdir()
     before = sorted(tmp_path.iterdir())
     result = run(package, *flags, cwd=tmp_path)
     assert result.returncode == 2, result.stdout + result.stderr
@@ -237,7 +253,70 @@ def test_bad_input_gets_one_line_and_exit_2(package: str, flags: list[str], quot
     assert result.stderr.count("\n") == 1
     assert quoted in result.stderr
     assert "Traceback" not in result.stderr
-    assert sorted(path for path in tmp_path.iterdir() if path.name != ".cache") == before
+    assert sorted(tmp_path.iterdir()) == before
+
+
+kinds = st.sampled_from(["poisson", "deterministic", "bursty", "bursty:9:0.1"])
+services = st.sampled_from(["deterministic", "exponential", "lognormal:2", "lognormal:50"])
+numbers = st.sampled_from(["0", "1e-308", "1e-9", "0.5", "1", "40", "199", "200", "5e3", "1e6", "nan"])
+flag_combinations = st.fixed_dictionaries(
+    {"--messages": st.sampled_from(["1", "2", "30", "200"])},
+    optional={
+        "--rate": numbers,
+        "--service-ms": numbers,
+        "--arrivals": kinds,
+        "--service": services,
+        "--query-rate": st.sampled_from(["0", "1", "300", "4000"]),
+        "--query-ms": st.sampled_from(["0.01", "1", "100"]),
+        "--query-policy": st.sampled_from(["first", "fifo", "idle"]),
+        "--order": st.sampled_from(["fifo", "round-robin", "per-worker"]),
+        "--inbox": st.sampled_from(["1", "7"]),
+        "--seed": st.sampled_from(["0", "9223372036854775807"]),
+    },
+)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(flag_combinations, st.booleans())
+def test_any_flags_together_are_a_prediction_or_one_line(
+    capsys: pytest.CaptureFixture[str], flags: dict[str, str], as_json: bool
+) -> None:
+    words = [word for pair in flags.items() for word in pair]
+    try:
+        predict([*words, "--json"] if as_json else words)
+    except UsageError:
+        return
+    output = capsys.readouterr().out
+    assert output
+    if as_json:
+        json.loads(output, parse_constant=lambda constant: pytest.fail(f"{constant} in JSON"))
+
+
+@pytest.mark.parametrize("package", ["sim", "real", "compare"])
+def test_a_closed_pipe_and_a_full_disk_end_in_one_line_at_most(package: str) -> None:
+    words = {"sim": "--messages 20 --json", "real": "--messages 2 --json", "compare": "list"}[package]
+    for redirection, lines in (("| true", 0), (">/dev/full", 1)):
+        command = f"{shlex.quote(sys.executable)} -m {package} {words} {redirection}"
+        result = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=ROOT, check=False)
+        assert "Traceback" not in result.stderr
+        assert result.stderr.count("\n") <= lines
+
+
+def test_ctrl_c_ends_in_one_line_and_leaves_no_child(tmp_path: Path) -> None:
+    for words in (
+        ["sim", "--messages", "3e5"],
+        ["real", "--duration", "60"],
+        ["compare", "all", "--out", str(tmp_path)],
+    ):
+        command = [sys.executable, "-m", *words]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, cwd=ROOT) as child:
+            time.sleep(1.0)
+            child.send_signal(signal.SIGINT)
+            _, complaint = child.communicate(timeout=30)
+        assert child.returncode == 130
+        assert complaint.count("\n") == 1
+        assert "interrupted" in complaint
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("package", ["sim", "real", "compare"])

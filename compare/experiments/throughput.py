@@ -11,21 +11,22 @@ from compare.predict import nominal_value, value
 from compare.verdict import NEAR_THE_LIMIT, Point, judge, latency_tolerance
 from sim import MD1, Workload
 from sim.palette import CALIBRATED, MEASURED, NOMINAL
-from sim.trajectory import Seconds
+from sim.summary import Seconds
 from sim.units import digits, seconds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-QUESTION = "From 10 to 1000 messages/s: what happens to latency near the limit, and what beyond it?"
+QUESTION = "From 10 to 1000 messages/s at 5 ms each: what happens near the limit of one thread, and what beyond it?"
 
 # Offered load as a share of the nominal limit, so that another service time asks the same questions.
 LOADS = (0.05, 0.25, 0.5, 0.625, 0.75, 0.825, 0.875, 0.95, 1.1, 1.5, 2.5, 5.0)
 QUICK_LOADS = (0.05, 0.5, 0.75, 0.875, 1.5, 5.0)
 # Messages a run: enough service times for the tail to show, few enough to be patient for.
 SERVICE_TIMES, QUICK_SERVICE_TIMES = 3000, 700  # length of a run below the limit
-OVERLOADED, QUICK_OVERLOADED = 1600, 500  # messages of a run above it
+OVERLOADED, QUICK_OVERLOADED = 1600, 400  # messages of a run above it, and at least so many service times of arrivals:
+GROWING, QUICK_GROWING = 320, 180  # growth is counted in whole messages, which a shorter run could not tell apart
 
 # A percentile is judged where at least three messages are to be expected beyond it.
 LATENCY = {"latency_s.mean": 1, "latency_s.p50": 6, "latency_s.p95": 60, "latency_s.p99": 300}
@@ -40,17 +41,9 @@ def workloads(options: Options) -> dict[str, Workload]:
     for load in QUICK_LOADS if options.quick else LOADS:
         rate = load / options.service_s
         spans = QUICK_SERVICE_TIMES if options.quick else SERVICE_TIMES
-        below = max(round(load * spans), 20)
-        above = QUICK_OVERLOADED if options.quick else OVERLOADED
-        runs[f"{rate:g}/s"] = Workload(
-            rate_per_s=rate,
-            service_s=options.service_s,
-            messages=below if load < 1 else above,
-            arrivals=options.arrivals,
-            workers=options.workers,
-            popularity=options.popularity,
-            seed=options.seed,
-        )
+        least, growing = (QUICK_OVERLOADED, QUICK_GROWING) if options.quick else (OVERLOADED, GROWING)
+        above = max(least, round(load * growing))
+        runs[f"{rate:g}/s"] = options.workload(rate, max(round(load * spans), 20) if load < 1 else above)
     return runs
 
 
@@ -75,14 +68,14 @@ def judge_points(run: Run) -> list[Point]:
 
 def answer(runs: list[Run], points: list[Point]) -> str:
     """Return the answer in two sentences, with the numbers of these runs."""
-    steady = [run for run in runs if run.prediction.utilization < 1]
+    steady = [run for run in runs if run.prediction.utilization < 1] or runs[:1]
     first, last = steady[0], steady[-1]
     limit = max(run.measurement.metrics["throughput_per_s"] for run in runs)
     fastest = runs[-1].measurement.metrics
     return (
-        f"p99 latency rises from {seconds(value(first.measurement.metrics, 'latency_s.p99'))} at {first.label} to "
-        f"{seconds(value(last.measurement.metrics, 'latency_s.p99'))} at {last.label}; the limit is "
-        f"{digits(limit)}/s. Beyond it the queue has no end: at {runs[-1].label} it grew by "
+        f"Mean latency rises from {seconds(value(first.measurement.metrics, 'latency_s.mean'))} at {first.label} to "
+        f"{seconds(value(last.measurement.metrics, 'latency_s.mean'))} at {last.label}; no rate got more than "
+        f"{digits(limit)}/s out of the thread. Beyond that the queue has no end: at {runs[-1].label} it grew by "
         f"{digits(fastest['queue_growth_per_s'])} messages every second."
     )
 
@@ -92,13 +85,13 @@ def answer(runs: list[Run], points: list[Point]) -> str:
 
 def figures(directory: Path, runs: list[Run]) -> list[str]:
     """Draw latency against rate, queue and throughput over time, and one run message by message."""
-    steady = [run for run in runs if run.prediction.utilization < 1]
+    steady = [run for run in runs if run.prediction.utilization < 1] or runs[:1]
     growing = [run for run in runs if run.prediction.utilization >= NEAR_THE_LIMIT[1]]
     closest = min(steady, key=lambda run: abs((run.prediction.theory.utilization or 0.0) - 0.75))
     names = draw(
         directory,
         "latency",
-        "Agreement: each measured point lies on the calibrated prediction (shaded: its 95 % band). "
+        "Where they agree, each measured point lies on the calibrated prediction (shaded: its 95 % band). "
         "Theory is a steady state's; runs of this length scatter about it.",
         lambda figure: _latency_by_rate(figure, steady),
         (10.0, 4.2),
@@ -106,21 +99,21 @@ def figures(directory: Path, runs: list[Run]) -> list[str]:
     names += draw(
         directory,
         "queue",
-        "Agreement: measured and predicted queue cannot be told apart. Dashed: the growth that the flags predict.",
+        "Where they agree, measured and predicted queue cannot be told apart. Dashed: growth from the flags.",
         lambda figure: _queue_over_time(figure, growing),
         (max(10.0, 3.0 * len(growing)), 4.2),
     )
     names += draw(
         directory,
         "throughput",
-        "Agreement: measured follows predicted; no offered rate gets more than the limit out of one thread.",
+        "Where they agree, measured follows predicted; no offered rate gets more than the limit out of one thread.",
         lambda figure: _throughput(figure, runs, closest, growing[0] if growing else closest),
         (10.0, 4.2),
     )
     names += draw(
         directory,
         "messages",
-        "Agreement: the two upper curves are one, and the difference below stays near 0.",
+        "Where they agree, the two upper curves are one, and the difference below stays near 0.",
         lambda figure: message_by_message(figure, closest),
         (10.0, 5.2),
     )
@@ -128,7 +121,7 @@ def figures(directory: Path, runs: list[Run]) -> list[str]:
 
 
 def _rate(run: Run) -> float:
-    return run.workload.rate_per_s or 0.0
+    return run.workload.offered_rate_per_s or 0.0
 
 
 def _latency_by_rate(figure: "Figure", steady: list[Run]) -> None:
@@ -180,7 +173,7 @@ def _queue_over_time(figure: "Figure", growing: list[Run]) -> None:
         ):
             instants, waiting = trajectory.queue_steps()
             axes.step(instants, waiting, where="post", color=color, lw=width, label=label, rasterized=True)
-        end_s = float(run.measurement.trajectory.finish_s[-1])
+        end_s = float(run.measurement.trajectory.finish_s.max())
         axes.axvline(last_s, color="#999999", lw=0.8, ls=":")
         axes.set_xlim(0, end_s)
         axes.set_ylim(bottom=0)
@@ -193,7 +186,7 @@ def _queue_over_time(figure: "Figure", growing: list[Run]) -> None:
 def _throughput(figure: "Figure", runs: list[Run], below: Run, above: Run) -> None:
     left, right = figure.subplots(1, 2)
     for run in (below, above):
-        width_s = max(float(run.measurement.trajectory.finish_s[-1]) / 16, 0.2)
+        width_s = max(float(run.measurement.trajectory.finish_s.max()) / 16, 0.2)
         left.axhline(nominal_value(run.prediction, "throughput_per_s") or 0.0, ls="--", color=NOMINAL, lw=1.2)
         for trajectory, color, width in (
             (run.prediction.trajectory, CALIBRATED, 3.0),
@@ -225,6 +218,6 @@ def _throughput(figure: "Figure", runs: list[Run], below: Run, above: Run) -> No
 
 
 def _per_second(finish_s: Seconds, width_s: float) -> tuple[Seconds, Seconds]:
-    edges = np.arange(0.0, float(finish_s[-1]) + width_s, width_s)
+    edges = np.arange(0.0, float(finish_s.max()) + width_s, width_s)
     counts, _ = np.histogram(finish_s, edges)
     return (edges[:-1] + width_s / 2)[:-1], counts[:-1] / width_s  # the last slice is not a whole one

@@ -9,9 +9,9 @@ from compare.verdict import AGREES, DIFFERS, INCONCLUSIVE, Point, judge, latency
 from sim import HoldTimes, Workload, simulate
 
 
-def calibration(service_s: float = 0.00515, spread_s: float = 3e-5) -> Calibration:
-    """What a quiet machine's calibration looks like."""
-    rng = np.random.default_rng(17)
+def calibration(seed: int = 17, service_s: float = 0.00515, spread_s: float = 3e-5) -> Calibration:
+    """What a quiet machine's calibration looks like; another seed is another calibration of the same machine."""
+    rng = np.random.default_rng(seed)
     return Calibration(
         np.abs(rng.normal(8e-6, 2e-6, 600)),
         rng.normal(service_s, spread_s, 600),
@@ -23,7 +23,8 @@ def calibration(service_s: float = 0.00515, spread_s: float = 3e-5) -> Calibrati
 def compared(workload: Workload, slower: float = 1.0, delay_ns: int = 0, seed: int = 99) -> list[Point]:
     """Judge a run of the model as if it had been measured: a server that is slower, or has a delay, or neither."""
     prediction = predict(workload, calibration())
-    hold = calibration().hold_times(len(workload), np.random.default_rng(seed))
+    # Not from the samples that the prediction was made of: a calibration is a sample too.
+    hold = calibration(1000 + seed).hold_times(len(workload), np.random.default_rng(seed))
     changed = HoldTimes(
         [at + delay_ns for at in hold.dispatch_ns],
         [round(at * slower) for at in hold.processing_ns],
@@ -86,7 +87,7 @@ def test_the_tolerance_grows_with_utilization_and_ends_at_the_limit() -> None:
 def test_growth_is_judged_in_shares_of_capacity() -> None:
     workload = Workload(rate_per_s=400, messages=800)
     prediction = predict(workload, calibration())
-    measured = simulate(workload, hold=calibration().hold_times(800, np.random.default_rng(1))).metrics()
+    measured = simulate(workload, hold=calibration(3).hold_times(800, np.random.default_rng(1))).metrics()
     point = judge("run", prediction, measured, "queue_growth_per_s", 0.01, scale=200)
     assert point.word == AGREES
     off = value(measured, "queue_growth_per_s") - value(prediction.metrics, "queue_growth_per_s")
@@ -99,9 +100,20 @@ def test_a_prediction_is_the_same_each_time_and_its_band_holds_it() -> None:
     first, second = (predict(workload, calibration()) for _ in range(2))
     assert first.metrics == second.metrics
     assert first.band == second.band
-    for name, (low, high) in first.band.items():
-        assert low <= high
-        assert low * 0.98 <= value(first.metrics, name) <= high * 1.02
+    low, high = first.band["latency_s.mean"]
+    assert low < value(first.metrics, "latency_s.mean") < high
+
+
+def test_the_band_holds_95_percent_of_runs_if_the_calibrated_model_is_true() -> None:
+    # 60 machines of one law, each calibrated, predicted, and then run once; seeds fixed beforehand. Of 60 runs at 95 %
+    # fewer than 50 are held less than once in ten thousand times.
+    held = 0
+    for seed in range(60):
+        workload = Workload(rate_per_s=150, messages=400, seed=seed)
+        low, high = predict(workload, calibration(seed)).band["latency_s.mean"]
+        hold = calibration(5000 + seed).hold_times(400, np.random.default_rng(seed))
+        held += low <= simulate(workload, "compiled", hold).latency_s.mean() <= high
+    assert held >= 50
 
 
 def test_a_calibration_never_uses_the_arrivals_of_the_run_it_is_to_predict() -> None:

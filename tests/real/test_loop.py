@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from real.__main__ import processor
+from real.__main__ import messages, processor
 from real.clock import FakeClock
 from real.loop import Loop
-from real.query import Queries, UnknownWorker
+from real.query import Queries
 from sim import Workload, simulate
 
 ORIGIN_NS = 7_000_000_000
@@ -26,15 +26,15 @@ class TimedQueries(Queries):
         super().__init__(loop.router, policy)
         self._clock, self._for_ns = clock, for_ns
 
-    def answer(self, worker_id: str) -> dict[str, Any] | None:
+    def query_state(self, worker_id: str) -> dict[str, Any] | None:
         self._clock.sleep(self._for_ns)
-        return super().answer(worker_id)
+        return super().query_state(worker_id)
 
 
 def run(workload: Workload) -> Loop:
     """Run a workload on the real loop and a fake clock, then check what holds of every run."""
     clock = FakeClock()
-    loop = processor(workload, "sleep", clock, ORIGIN_NS)
+    loop = processor(workload, messages(workload), "sleep", clock, ORIGIN_NS)
     loop.queries = TimedQueries(loop, clock, workload.query_policy, round(workload.query_service_s * 1e9))
     loop.run()
     check(workload, loop)
@@ -119,9 +119,8 @@ def test_no_message_and_no_query_ends_at_once() -> None:
 def test_a_query_sees_whole_messages_and_a_copy() -> None:
     workload = Workload(messages=30, workers=2)
     clock = FakeClock()
-    loop = processor(workload, "sleep", clock, ORIGIN_NS)
-    with pytest.raises(UnknownWorker):
-        loop.queries.query_state("w0")
+    loop = processor(workload, messages(workload), "sleep", clock, ORIGIN_NS)
+    assert loop.queries.query_state("w0") is None
     expected: dict[str, dict[str, Any]] = {"w0": {}, "w1": {}}
     processed = 0
     while loop.turn():
@@ -130,8 +129,9 @@ def test_a_query_sees_whole_messages_and_a_copy() -> None:
             fold(expected[f"w{workload.worker_numbers[index]}"], workload.payload(index))
         processed = done
         for worker, machine in loop.router.machines.items():
-            assert loop.queries.query_state(worker) == expected[worker] == machine.state
-            loop.queries.query_state(worker)["k0"] = "mine"
+            answer = loop.queries.query_state(worker)
+            assert answer == expected[worker] == machine.state
+            answer["k0"] = "mine"
     assert processed == 30
 
 

@@ -23,7 +23,7 @@ INCREMENT = {"op": "increment", "key": "n"}
         ({"worker_id": "w0", "payload": []}, "list of 1 to 5"),
         ({"worker_id": "w0", "payload": [{"op": "increment", "key": str(k)} for k in range(6)]}, "list of 1 to 5"),
         ({"worker_id": "w0", "payload": [INCREMENT, INCREMENT]}, "same key twice"),
-        ({"worker_id": "w0", "payload": ["n"]}, r"payload\[0\] is not an object"),
+        ({"worker_id": "w0", "payload": ["n"]}, r"payload\[0\]: op None is not"),
         ({"worker_id": "w0", "payload": [{"op": ["set"], "key": "n"}]}, "is not increment, set or compute"),
         ({"worker_id": "w0", "payload": [INCREMENT, {"op": "set", "key": "m"}]}, r"payload\[1\]: set has the fields"),
         ({"worker_id": "w0", "payload": [INCREMENT | {"value": 1}]}, "increment has the fields key, op"),

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim import MD1, HoldTimes, Trajectory, Workload, simulate
-from sim.engine import replay, waits
-from sim.estimate import ensemble_band, fifo
+from sim.engine import replay
+from sim.estimate import ensemble_band
+from sim.recursion import waits
 
 ENGINES = pytest.mark.parametrize("engine", ["simpy", "compiled"])
 
@@ -70,8 +71,8 @@ def test_simpy_and_lindley_agree_on_100_000_messages(rho: float, service: str) -
     assert np.max(np.abs(model.wait_s - expected)) < 1e-9
     for column in ("arrival_s", "taken_s", "start_s", "finish_s", "worker"):
         assert np.array_equal(getattr(model, column), getattr(engine, column))
-    arrival_s, start_s, _ = fifo(workload)
-    assert np.max(np.abs(start_s - arrival_s - expected)) < 1e-9
+    in_floats = waits(workload.arrivals_s, np.asarray(workload.service_ns) / 1e9)
+    assert np.max(np.abs(in_floats - expected)) < 1e-9
 
 
 instants = st.lists(st.integers(0, 20), min_size=1, max_size=30).map(sorted)
@@ -79,10 +80,10 @@ durations = st.lists(st.integers(0, 5), min_size=120, max_size=120)
 
 
 @given(instants, durations)
-def test_both_engines_agree_on_every_small_timeline_with_costs(arrivals: list[int], costs: list[int]) -> None:
+def test_the_compiled_engine_is_the_recursion_with_costs(arrivals: list[int], costs: list[int]) -> None:
     n = len(arrivals)
     hold = HoldTimes(costs[:n], costs[30 : 30 + n], costs[60 : 60 + n], costs[90 : 90 + n])
-    from_engine = replay(*(np.array(column, dtype=np.int64) for column in (arrivals, *columns(hold))))
+    from_engine = replay(*(np.array(column, dtype=np.int64) for column in (arrivals, *hold.columns)))
     free, expected = -1, []
     for i, at in enumerate(arrivals):
         woken = free < at
@@ -92,16 +93,14 @@ def test_both_engines_agree_on_every_small_timeline_with_costs(arrivals: list[in
     assert list(zip(from_engine[1].tolist(), from_engine[2].tolist(), strict=True)) == expected
 
 
-def columns(hold: HoldTimes) -> tuple[Any, ...]:
-    return hold.dispatch_ns, hold.processing_ns, hold.wakeup_ns, hold.woken_processing_ns
-
-
 @settings(max_examples=60)
 @given(st.integers(0, 10_000), st.sampled_from([50.0, 190.0, 400.0]))
 def test_both_engines_agree_with_random_costs(seed: int, rate: float) -> None:
+    # Rounded to milliseconds, so that things happen in the same instant.
     workload = Workload(rate_per_s=rate, messages=40, seed=seed)
+    given_instead(workload, arrivals_ns=[at // 5_000_000 * 5_000_000 for at in workload.arrivals_ns])
     draw = random.Random(seed)
-    hold = HoldTimes(*([draw.randrange(0, 10_000_000) for _ in range(40)] for _ in range(4)))
+    hold = HoldTimes(*([draw.choice((0, 1, 2)) * 5_000_000 for _ in range(40)] for _ in range(4)))
     model, engine = simulate(workload, hold=hold), simulate(workload, "compiled", hold)
     for column in ("taken_s", "start_s", "finish_s"):
         assert np.array_equal(getattr(model, column), getattr(engine, column))
@@ -169,6 +168,8 @@ def test_the_compiled_engine_says_what_it_does_not_do() -> None:
     for fields in ({"order": "round-robin"}, {"inbox": 3}, {"query_rate_per_s": 1.0}):
         with pytest.raises(ValueError, match="use engine='simpy'"):
             simulate(Workload(messages=5, **fields), engine="compiled")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="one entry for each of the 5 messages"):
+        simulate(Workload(messages=5), "compiled", HoldTimes([0], [5], [0], [5]))
     with pytest.raises(ValueError, match="engine='fast'"):
         simulate(Workload(messages=5), engine="fast")
 
@@ -225,8 +226,10 @@ def test_what_cannot_be_drawn_again_has_no_ensemble_band(tmp_path: Path) -> None
     assert ensemble_band(Workload(rate_per_s=1e-6, duration_s=1)) is None
 
 
-def test_little_s_law_holds_for_a_drained_run() -> None:
-    trajectory: Trajectory = simulate(Workload(rate_per_s=150, messages=2000))
+def test_mean_queue_is_the_area_under_the_queue() -> None:
+    trajectory: Trajectory = simulate(Workload(rate_per_s=190, messages=2000))
+    instants, waiting = trajectory.queue_steps()
     last = trajectory.arrival_s[-1]
-    inside = np.clip(trajectory.start_s, None, last) - trajectory.arrival_s
-    assert trajectory.metrics()["queue_length"]["mean"] == pytest.approx(inside.sum() / last)
+    until = np.minimum(np.append(instants[1:], last), last)
+    area = (waiting * np.maximum(until - instants, 0.0)).sum()
+    assert trajectory.metrics()["queue_length"]["mean"] == pytest.approx(area / last)

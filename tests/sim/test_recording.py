@@ -20,6 +20,9 @@ FORMS = {
     "epochs in microseconds": "1700000000500000\n1700000000750000.1\n",
     "ISO 8601 with a zone": "2023-11-16T18:15:46.5+01:00\n2023-11-16T17:15:46.7500001Z\n",
     "dates alone, with a blank in them": "2023-11-16 18:15:46.5\n2023-11-16 18:15:46.7500001\n",
+    "dates in front of other columns": "2023-11-16 18:15:46.5 512\n2023-11-16 18:15:46.7500001 3\n",
+    "dates with a comma before the fraction": "2023-11-16 18:15:46,5\n2023-11-16 18:15:46,7500001\n",
+    "dates that say UTC": "2023-11-16 18:15:46.5 UTC\n2023-11-16 18:15:46.7500001 UTC\n",
     "tabs": "time\tbytes\n1.5\t3\n1.7500001\t4\n",
     "semicolons, blank lines, comments": "# made by hand\n\n1.5;a\n1.7500001;b\n",
     "a byte order mark": "\ufeffarrival\n1.5\n1.7500001\n",
@@ -31,7 +34,7 @@ FORMS = {
 def test_the_same_instants_come_out_of_every_form(text: str, tmp_path: Path) -> None:
     file = tmp_path / "trace"
     file.write_bytes(text.encode())
-    first, second = read_instants(file)
+    (first, second), _ = read_instants(file)
     assert second - first == 250_000_100
 
 
@@ -44,6 +47,7 @@ def test_the_same_instants_come_out_of_every_form(text: str, tmp_path: Path) -> 
         ("inf\n1.5\n", ":1", "'inf'"),
         ("1.2.3\n1.5\n", ":1", "'1.2.3'"),
         ("1.5\n1e999999\n", ":2", "'1e999999'"),
+        ("1700000000500\n1.7e30\n", ":2", "'1.7e30'"),
         ("a,time\n1,2\n3\n", ":3", "only 1 of the 2 columns"),
         ('a,b\n"1,2\n', ":2", "not a row of CSV"),
         ("", "", "no rows"),
@@ -71,7 +75,7 @@ def test_files_that_are_none_are_named(tmp_path: Path) -> None:
 def test_a_column_is_chosen_by_name_or_number_and_a_missing_one_is_named(tmp_path: Path) -> None:
     file = tmp_path / "trace.csv"
     file.write_text("time,Sent\n1,10\n2,30\n")
-    assert read_instants(file, "sent") == read_instants(file, "2") == [10 * 10**9, 30 * 10**9]
+    assert read_instants(file, "sent")[0] == read_instants(file, "2")[0] == [10 * 10**9, 30 * 10**9]
     with pytest.raises(RecordingError, match="no column 'received'; it has time, Sent"):
         read_instants(file, "received")
 
@@ -81,6 +85,15 @@ def test_a_colon_in_a_file_name_is_no_column(tmp_path: Path) -> None:
     file.write_text("1\n")
     assert locate(str(file)) == (file, None)
     assert locate("requests.csv:sent") == (Path("requests.csv"), "sent")
+
+
+def test_a_file_has_one_unit_told_by_its_first_instant(tmp_path: Path) -> None:
+    file = tmp_path / "trace"
+    file.write_text("1700000000500\n5\n")
+    assert read_instants(file) == ([1_700_000_000_500_000_000, 5_000_000], 1_000_000)
+    file.write_text("5\n1700000000500\n")
+    with pytest.raises(RecordingError, match=":2: '1700000000500' is not seconds"):
+        read_instants(file)
 
 
 def test_durations_are_not_negative(tmp_path: Path) -> None:

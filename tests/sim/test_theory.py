@@ -99,6 +99,23 @@ def test_the_tail_of_a_busy_period_adds_up(rho: float) -> None:
         assert 1 + np.asarray(busy.sf(np.arange(1, 4000))).sum() == pytest.approx(busy.mean(), rel=1e-6)
 
 
+def test_far_out_nothing_fails() -> None:
+    assert MD1(1000, 1.0).blocking_probability([1, 2, 5]) == pytest.approx([1 - 1 / 1001, 1 - 1 / 1000, 1 - 1 / 1000])
+    assert MD1(1e-12, 1.0).latency.isf(0.5) == 1.0
+    assert MD1(1e-300, 1.0).wait.sf(0.5) < 1e-300
+
+
+def test_two_evenly_spaced_streams_of_work_can_meet_at_the_limit() -> None:
+    theory = nominal(Workload(rate_per_s=200, arrivals="deterministic"))
+    assert theory.stable
+    assert theory.wait_s == {"mean": 0.0, "p50": 0.0, "p95": 0.0, "p99": 0.0}
+
+
+def test_a_start_is_forgotten_the_later_the_nearer_to_the_limit() -> None:
+    assert MD1(150, 0.005).relaxation_s == pytest.approx(0.005 / (0.75 - 1 - math.log(0.75)))
+    assert MD1(198, 0.005).relaxation_s > 50 * MD1(180, 0.005).relaxation_s
+
+
 def test_what_is_no_count_has_no_probability() -> None:
     assert np.asarray(MD1(0.5, 1.0).busy_period.pmf([0, -1, 1.5, math.inf])).tolist() == [0, 0, 0, 0]
     assert MD1(0.5, 1.0).busy_period.sf(math.inf) == 0

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim import Trajectory, Workload, simulate
-from sim.trajectory import TrajectoryError, slope, summary
+from sim.summary import slope, summary
+from sim.trajectory import TrajectoryError
 
 # Three messages of 2 s at 1, 2 and 3 s; the thread spends 0.5 s on dispatch before each of the later two.
 BY_HAND = Trajectory.of(
@@ -82,7 +83,7 @@ def test_a_file_gives_back_the_same_bits(tmp_path: Path) -> None:
     workload = Workload(messages=500, rate_per_s=190, service="exponential", query_rate_per_s=20)
     written = simulate(workload)
     written.write_csv(tmp_path / "trajectory.csv")
-    read = Trajectory.read_csv(tmp_path / "trajectory.csv", Trajectory.read_csv(tmp_path / "queries.csv"))
+    read = Trajectory.read_csv(tmp_path / "trajectory.csv")
     assert read.metrics() == written.metrics()
     for column in ("arrival_s", "taken_s", "start_s", "finish_s", "worker"):
         assert np.array_equal(getattr(read, column), getattr(written, column))

@@ -11,9 +11,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sim import InvalidWorkload, RecordingError, Workload
+from sim.nominal import nominal
 
 
 def test_the_number_of_workers_and_the_query_rate_move_no_arrival() -> None:
@@ -180,6 +182,27 @@ def test_unsorted_rows_are_sorted_and_counted(tmp_path: Path) -> None:
     assert "1 rows out of order" in workload.notes[0]
 
 
+def test_a_part_of_a_trace_offers_its_own_rate(tmp_path: Path) -> None:
+    file = tmp_path / "trace"
+    file.write_text("0\n1\n2\n12\n")
+    assert Workload(arrivals=f"trace:{file}").offered_rate_per_s == 0.25
+    assert Workload(arrivals=f"trace:{file}", duration_s=5).offered_rate_per_s == 1.0
+    assert nominal(Workload(arrivals=f"trace:{file}", duration_s=5, service_s=0.5)).utilization == 0.5
+
+
+def test_another_seed_is_another_workload_of_the_same_kind() -> None:
+    first = Workload(messages=50, service="exponential", query_rate_per_s=5)
+    assert (
+        first.digest
+        != first.reseeded(2).digest
+        == Workload(messages=50, service="exponential", query_rate_per_s=5, seed=2).digest
+    )
+
+
+def test_numbers_may_be_numpy_s() -> None:
+    assert Workload(messages=np.int64(5), rate_per_s=np.float64(150)) == Workload(messages=5, rate_per_s=150)
+
+
 def test_gaps_add_up(tmp_path: Path) -> None:
     file = tmp_path / "gaps"
     file.write_text("0.5\n0\n1\n")
@@ -208,6 +231,9 @@ def test_gaps_add_up(tmp_path: Path) -> None:
         {"popularity": "zipf:nan"},
         {"arrivals": "sometimes"},
         {"arrivals": "bursty:x"},
+        {"arrivals": None},
+        {"popularity": 5},
+        {"service": "slow", "service_s": 0.005},
         {"arrivals": "bursty:1:2:3"},
         {"arrivals": "trace:"},
         {"service": "lognormal"},

@@ -1,0 +1,98 @@
+"""What every command has in common: bad input, a closed pipe, Ctrl-C and a full disk each end it in one clear line.
+
+Standard library only, so that the real processor's edges can use it too.
+"""
+
+import argparse
+import os
+import re
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+
+
+class UsageError(ValueError):
+    """Bad input: the message is the one line to show."""
+
+
+class CommandError(RuntimeError):
+    """The command cannot go on, and no input is to blame: the message is the one line to show."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that complains in one line on stderr and exits with 2."""
+
+    def __init__(self, prog: str, description: str, epilog: str) -> None:
+        super().__init__(
+            prog=prog,
+            description=description,
+            epilog=epilog,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    def parse(self, argv: Sequence[str]) -> argparse.Namespace:
+        """Parse, taking a negative number, -inf and -nan after a flag as its value, so that it can be quoted."""
+        words = list(argv)
+        for place in range(len(words) - 1, 0, -1):
+            flag, value = words[place - 1], words[place]
+            if flag.startswith("--") and "=" not in flag and re.match(r"-(\d|\.|inf|nan)", value, re.IGNORECASE):
+                words[place - 1 : place + 1] = [f"{flag}={value}"]
+        return self.parse_args(words)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the one line to show."""
+        raise UsageError(f"{' '.join(message.removeprefix('argument ').split())}; see {self.prog} --help")
+
+
+def run_command(name: str, main: Callable[[list[str]], None]) -> NoReturn:
+    """Run a command with the process's arguments, and exit as its end deserves: never with a traceback for a user."""
+    try:
+        main(sys.argv[1:])
+        sys.stdout.flush()
+    except UsageError as error:
+        _end(f"{name}: {error}", EXIT_BAD_INPUT)
+    except CommandError as error:
+        _end(f"{name}: {error}", EXIT_FAILED)
+    except KeyboardInterrupt:
+        _end(f"{name}: interrupted; nothing half-written is left", EXIT_INTERRUPTED)
+    except BrokenPipeError:  # whoever was reading has seen enough
+        _end("", EXIT_FAILED)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _end(f"{name}: {where}{error.strerror or error}", EXIT_FAILED)
+    raise SystemExit(0)
+
+
+def _end(line: str, code: int) -> NoReturn:
+    # What is still in stdout's buffer would fail once more, and loudly, when the interpreter ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if line:
+        print(line, file=sys.stderr)
+    raise SystemExit(code)
+
+
+def as_typed(module: str, argv: Sequence[str]) -> str:
+    """Return a command as a user would type it again.
+
+    >>> as_typed("sim", ["--arrivals", "trace:my log.csv"])
+    "python -m sim --arrivals 'trace:my log.csv'"
+    """
+    return shlex.join(["python", "-m", module, *argv])
+
+
+def out_directory(text: str | None) -> Path | None:
+    """Return where files go, which need not exist yet; UsageError if it could not be made or written to."""
+    if text is None:
+        return None
+    path = Path(text)
+    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not text or not there.is_dir():
+        raise UsageError(f"--out {text}: {there if text else 'this'} is not a directory; give one")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(f"--out {text}: nothing can be written in {there}; give another directory")
+    return path
