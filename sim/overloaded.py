@@ -102,7 +102,7 @@ def _growth_table(result: Result) -> Table:
 
 
 def _spread(band: dict[str, Any] | None, name: str) -> str:
-    if band is None:
+    if band is None or band[name] is None:
         return ""
     low, high = band[name]
     return span(low, high, "")

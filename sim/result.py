@@ -31,7 +31,7 @@ def numbers(result: Result) -> Table:
     for label, key in (("wait", "wait_s"), ("latency", "latency_s")):
         expected = getattr(theory, key) or {}
         for place, name in enumerate(("mean", *PERCENTILES, "max")):
-            spread = span(*band[key][name]) if band and name in band.get(key, {}) else ""
+            spread = span(*band[key][name]) if band and band.get(key, {}).get(name) else ""
             heading = f"{label if place == 0 else '':<9}{name}"
             grid.add_row(heading, seconds(expected.get(name)), seconds(simulated[key][name]), spread)
     queue = (theory.queue_length or {}).get("mean")

@@ -14,7 +14,7 @@ from itertools import islice, takewhile
 from typing import Any
 
 from sim import checks
-from sim.arrivals import ArrivalProcess, Poisson, Recorded, arrival_process
+from sim.arrivals import ArrivalProcess, Bursty, Poisson, Recorded, arrival_process
 from sim.checks import InvalidWorkload
 from sim.digest import digest_of
 from sim.population import operations, pick_workers, zipf_exponent
@@ -119,6 +119,9 @@ class Workload:
             expected = min(asked, (self.rate_per_s or 0.0) * (self.duration_s or math.inf))
         field = "messages" if self.messages is not None else "duration_s"
         self._check_fits(field, expected, "messages")
+        if isinstance(self._process, Bursty):
+            lasts_s = self.duration_s or asked / (self.rate_per_s or math.inf)
+            self._check_fits("arrivals", lasts_s / self._process.dwell_s, "changes of state")
         self._check_fits("query_rate_per_s", self.query_rate_per_s * self.horizon_s, "queries")
 
     def _check_fits(self, field: str, expected: float, what: str) -> None:
@@ -243,8 +246,5 @@ class Workload:
         return digest_of(columns)
 
     def describe(self) -> dict[str, Any]:
-        """Return the `workload` object of the JSON documents: `Workload(**it)` less the digest is this workload.
-
-        (Unless nothing arrives: no workload is asked for 0 messages.)
-        """
+        """Return the `workload` object of the JSON documents: `Workload(**it)` less the digest makes it again."""
         return asdict(self) | {"duration_s": self.horizon_s, "messages": len(self), "digest": self.digest}

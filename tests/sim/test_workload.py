@@ -248,6 +248,7 @@ def test_gaps_add_up(tmp_path: Path) -> None:
         {"rate_per_s": 1e6, "duration_s": 1e6},
         {"rate_per_s": 1e-12, "messages": 5},
         {"query_rate_per_s": 1e6, "duration_s": 1e3},
+        {"arrivals": "bursty:5:1e-6", "duration_s": 1e3},
     ],
     ids=str,
 )
