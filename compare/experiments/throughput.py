@@ -91,8 +91,8 @@ def figures(directory: Path, runs: list[Run]) -> list[str]:
     names = draw(
         directory,
         "latency",
-        "Where they agree, each measured point lies on the calibrated prediction (shaded: its 95 % band). "
-        "Theory is a steady state's; runs of this length scatter about it.",
+        "Where they agree, each measured point lies on the calibrated prediction. "
+        "Theory: a steady state's, about which short runs scatter.",
         lambda figure: _latency_by_rate(figure, steady),
         (10.0, 4.2),
     )
