@@ -24,9 +24,9 @@ QUESTION = "From 10 to 1000 messages/s at 5 ms each: what happens near the limit
 LOADS = (0.05, 0.25, 0.5, 0.625, 0.75, 0.825, 0.875, 0.95, 1.1, 1.5, 2.5, 5.0)
 QUICK_LOADS = (0.05, 0.5, 0.75, 0.875, 1.5, 5.0)
 # Messages a run: enough service times for the tail to show, few enough to be patient for.
-SERVICE_TIMES, QUICK_SERVICE_TIMES = 3000, 700  # length of a run below the limit
+SERVICE_TIMES, QUICK_SERVICE_TIMES = 3000, 600  # length of a run below the limit
 OVERLOADED, QUICK_OVERLOADED = 1600, 400  # messages of a run above it, and at least so many service times of arrivals:
-GROWING, QUICK_GROWING = 320, 180  # growth is counted in whole messages, which a shorter run could not tell apart
+GROWING, QUICK_GROWING = 320, 240  # growth is counted in whole messages, which a shorter run could not tell apart
 
 # A percentile is judged where at least three messages are to be expected beyond it.
 LATENCY = {"latency_s.mean": 1, "latency_s.p50": 6, "latency_s.p95": 60, "latency_s.p99": 300}
