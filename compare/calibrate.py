@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from compare.measure import measure
+from compare.measure import expected_s, measure
 from sim import HoldTimes, Workload
 from sim.recording import NS
 from sim.summary import Seconds, summary
@@ -83,7 +83,9 @@ def calibrate(
     service_s: float, seconds: float, seed: int, on_wait: Callable[[float], object] = lambda passed_s: None
 ) -> Calibration:
     """Measure how long messages of `service_s` hold the thread, in about `seconds` s."""
-    back_to_back, rare = (measure(run, on_wait).trajectory for run in workloads(service_s, seconds, seed))
+    first, second = workloads(service_s, seconds, seed)
+    back_to_back = measure(first, on_wait).trajectory
+    rare = measure(second, lambda passed_s: on_wait(expected_s(first) + passed_s)).trajectory
     free_s = np.concatenate([[-np.inf], rare.finish_s[:-1]])
     woken = rare.arrival_s > free_s  # found the thread idle
     # The first message of all was woken: it has a processing time to show, but no dispatch before it.
