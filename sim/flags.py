@@ -98,7 +98,7 @@ FLAGS = {
         "query_service_s",
         _milliseconds,
         "MS",
-        "time to answer one, ms [0.3]",
+        "time that sim lets an answer take, ms [0.3]",
         "milliseconds from 1e-3 to 1e5, as in --query-ms 0.3",
     ),
     "--query-policy": Flag(
