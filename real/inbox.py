@@ -8,7 +8,7 @@ from collections import deque
 from real.message import Message
 
 Entry = tuple[int, Message]  # a message's number, in order of arrival, and the message
-FIFO, ROUND_ROBIN, PER_WORKER = ORDERS = ("fifo", "round-robin", "per-worker")
+FIFO, ROUND_ROBIN = "fifo", "round-robin"  # the third, per-worker, is what is left
 
 
 class Inbox:
