@@ -7,7 +7,7 @@ from typing import Any
 
 from sim.command import Parser, UsageError, as_typed, out_directory, run_command
 from sim.files import json_text, write_text
-from sim.flags import add_workload_flags, workload_from
+from sim.flags import add_workload_flags, workload_from, workload_words
 from sim.nominal import Nominal, nominal
 from sim.workload import Workload
 
@@ -32,10 +32,12 @@ def main(argv: Sequence[str]) -> None:
     plot = _plot_path(args.plot)
     out = out_directory(args.out)
     workload = workload_from(args)
-    run(workload, as_typed("sim", argv), as_json=args.json, plot=plot, out=out)
+    run(workload, argv, workload_words(args), as_json=args.json, plot=plot, out=out)
 
 
-def run(workload: Workload, command: str, *, as_json: bool, plot: Path | None, out: Path | None) -> None:
+def run(
+    workload: Workload, argv: Sequence[str], asked: Sequence[str], *, as_json: bool, plot: Path | None, out: Path | None
+) -> None:
     """Predict, and show or write what came of it."""
     # What follows takes a moment to load, so bad input has been refused before.
     from sim.estimate import ensemble_band  # noqa: PLC0415
@@ -45,7 +47,7 @@ def run(workload: Workload, command: str, *, as_json: bool, plot: Path | None, o
     trajectory = simulate(workload)
     simulated = trajectory.metrics()
     band = ensemble_band(workload)
-    document = json_text(_document(workload, command, theory, simulated | {"ensemble_band": band}))
+    document = json_text(_document(workload, as_typed("sim", argv), theory, simulated | {"ensemble_band": band}))
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         trajectory.write_csv(out / "trajectory.csv")
@@ -62,7 +64,7 @@ def run(workload: Workload, command: str, *, as_json: bool, plot: Path | None, o
         from sim.result import Result  # noqa: PLC0415
         from sim.screen import show  # noqa: PLC0415
 
-        show(Console(highlight=False), Result(workload, command, theory, trajectory, simulated, band))
+        show(Console(highlight=False), Result(workload, asked, theory, trajectory, simulated, band))
         if plot is not None:
             print(f"\nDrawn: {plot}")
 

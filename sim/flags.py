@@ -131,6 +131,12 @@ def add_workload_flags(parser: argparse.ArgumentParser, names: Iterable[str] = t
         group.add_argument(name, dest=flag.field, metavar=flag.metavar, help=flag.help)
 
 
+def workload_words(args: argparse.Namespace) -> list[str]:
+    """Return those of the words typed that describe the workload, without what else was asked for."""
+    typed = ((name, getattr(args, flag.field, None)) for name, flag in FLAGS.items())
+    return [word for name, text in typed if text is not None for word in (name, text)]
+
+
 def flags_of(workload: Workload) -> list[str]:
     """Return the flags that describe a workload: `workload_from` makes it of them again."""
     words = []

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sim.checks import InvalidWorkload
+from sim.command import as_typed
 from sim.nominal import nominal
 from sim.result import Result, numbers
 from sim.terminal import indented, table
@@ -160,10 +161,9 @@ def _outcome(workload: Workload, rate: float, service_s: float) -> str:
 
 
 def _overload_footnote(result: Result) -> str:
-    measured = result.command.replace("python -m sim", "python -m real", 1)
     runs = "95 % of runs: same flags, next 200 seeds." if result.band else ""
     return (
         f"Simulated: {len(result.workload):,} messages (SimPy, seed {result.workload.seed}), starting empty. {runs}\n"
-        f"See it:      {result.command} --plot overload.png\n"
-        f"Measure it:  {measured}"
+        f"See it:      {as_typed('sim', [*result.asked, '--plot', 'overload.png'])}\n"
+        f"Measure it:  {as_typed('real', result.asked)}"
     )

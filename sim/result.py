@@ -1,5 +1,6 @@
 """What a prediction consists of, and the table of its numbers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ class Result:
     """Everything a screen is made of."""
 
     workload: Workload
-    command: str
+    asked: Sequence[str]  # the flags of the workload, as typed
     theory: Nominal
     trajectory: Trajectory
     simulated: dict[str, Any]

@@ -145,6 +145,14 @@ def test_out_and_plot_write_what_they_say(tmp_path: Path) -> None:
     assert "measurement.json" in {path.name for path in (tmp_path / "new").iterdir()}
 
 
+def test_what_the_screen_suggests_is_the_same_workload_and_can_be_typed(tmp_path: Path) -> None:
+    flags = ["--rate", "2000", "--service-ms", "1", "--messages", "20", "--arrivals", "deterministic"]
+    text = run("sim", *flags, "--plot", str(tmp_path / "x.png")).stdout
+    suggested = re.search(r"Measure it:\s+python -m (real .*)", text)
+    assert suggested is not None
+    assert document(*suggested[1].split())["workload"] == document("sim", *flags)["workload"]
+
+
 def test_the_real_thing_tells_a_person_what_it_measured() -> None:
     text = run("real", "--rate", "400", "--messages", "40", "--service-ms", "1").stdout
     assert "MEASURED: 40 messages on one thread" in text
