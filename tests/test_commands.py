@@ -147,8 +147,8 @@ def test_out_and_plot_write_what_they_say(tmp_path: Path) -> None:
 
 def test_what_the_screen_suggests_is_the_same_workload_and_can_be_typed(tmp_path: Path) -> None:
     flags = ["--rate", "2000", "--service-ms", "1", "--messages", "20", "--arrivals", "deterministic"]
-    text = run("sim", *flags, "--plot", str(tmp_path / "x.png")).stdout
-    suggested = re.search(r"Measure it:\s+python -m (real .*)", text)
+    text = " ".join(run("sim", *flags, "--plot", str(tmp_path / "x.png")).stdout.split())
+    suggested = re.search(r"Measure it: python -m (real .*) Drawn:", text)
     assert suggested is not None
     assert document(*suggested[1].split())["workload"] == document("sim", *flags)["workload"]
 
