@@ -6,8 +6,8 @@ Where no formula exists, the numbers are None and the note names the nearest for
 from dataclasses import dataclass
 from typing import Any
 
-from sim.distribution import Distribution
 from sim.theory import MD1, MG1, MM1
+from sim.theory.distribution import Distribution
 from sim.workload import Workload
 
 Numbers = dict[str, float | None]

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from sim.md1 import Floats, unwrapped
+from sim.theory.stationary import Floats, unwrapped
 
 
 class Distribution(Protocol):

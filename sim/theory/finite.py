@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sim.md1 import Array, Floats, MD1Number, decay_rate, occupancies, unwrapped
+from sim.theory.stationary import Array, Floats, MD1Number, decay_rate, occupancies, unwrapped
 
 _HUGE = 300.0
 _TABLE = 100_000
