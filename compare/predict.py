@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from compare.calibrate import Calibration
 from sim import Trajectory, Workload, simulate
+from sim.bands import HoldSamples, predicted_runs, value_at
 from sim.nominal import Nominal, nominal
 from sim.recording import NS
-
-BAND_RUNS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +39,20 @@ METRICS = {
 
 def value(metrics: dict[str, Any], name: str) -> float:
     """Return one number of a trajectory's metrics by its name, as in METRICS."""
-    found: Any = metrics
-    for key in METRICS[name]:
-        found = found[key]
-    return float(found)
+    return value_at(metrics, *METRICS[name])
 
 
-def predict(workload: Workload, calibration: Calibration) -> Prediction:
+def predict(workload: Workload, calibration: HoldSamples) -> Prediction:
     """Return the three predictions; the seed of the workload fixes all that is drawn.
 
-    Of the runs that make the band, the one with the median mean latency is the prediction, run once more in SimPy: a
-    single draw might by chance lie at the band's edge.
+    Of the runs that make the band, the one with the median mean latency is the prediction, run once more in SimPy.
     """
-    rng = np.random.default_rng([workload.seed, len(workload)])
-    holds = [calibration.redrawn(rng).hold_times(len(workload), rng) for _ in range(BAND_RUNS)]
-    runs = [simulate(workload, engine="compiled", hold=hold).metrics() for hold in holds]
-    middle = int(np.argsort([value(run, "latency_s.mean") for run in runs])[BAND_RUNS // 2])
-    band = {name: np.percentile([value(run, name) for run in runs], [2.5, 97.5]).tolist() for name in METRICS}
+    runs = predicted_runs(workload, calibration, np.random.default_rng([workload.seed, len(workload)]))
+    band = {name: runs.band(*path) for name, path in METRICS.items()}
     # A queue is counted in whole messages, so one more or less is no difference that could be told.
     step = 1.0 / (workload.arrivals_ns[-1] / NS) if workload.arrivals_ns[-1] else 0.0
     band["queue_growth_per_s"] = [band["queue_growth_per_s"][0] - step, band["queue_growth_per_s"][1] + step]
-    trajectory = simulate(workload, hold=holds[middle])
+    trajectory = simulate(workload, hold=runs.middle("latency_s", "mean"))
     utilization = (workload.offered_rate_per_s or 0.0) * calibration.hold_s
     nominal_path = simulate(workload)
     return Prediction(workload, nominal(workload), nominal_path, trajectory, trajectory.metrics(), band, utilization)

@@ -7,7 +7,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from compare.calibrate import Calibration
 from compare.experiment import Options, Run
 from compare.measure import expected_s, measure
 from compare.predict import predict
@@ -15,6 +14,7 @@ from compare.progress import Watch
 from compare.screen import experiment_table
 from compare.verdict import Point
 from sim import Workload
+from sim.bands import HoldSamples
 from sim.files import csv_text, json_text, write_text
 
 COLUMNS = (
@@ -24,7 +24,7 @@ COLUMNS = (
 
 
 def run_experiment(
-    name: str, experiment: ModuleType, options: Options, calibration: Calibration, watch: Watch, out: Path
+    name: str, experiment: ModuleType, options: Options, calibration: HoldSamples, watch: Watch, out: Path
 ) -> dict[str, Any]:
     """Compare all runs of an experiment and write its files; return its entry in the summary."""
     runs = list(_runs(name, experiment.workloads(options), calibration, watch))
@@ -50,7 +50,7 @@ def _replaced(directory: Path) -> Iterator[Path]:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _runs(name: str, workloads: dict[str, Workload], calibration: Calibration, watch: Watch) -> Iterator[Run]:
+def _runs(name: str, workloads: dict[str, Workload], calibration: HoldSamples, watch: Watch) -> Iterator[Run]:
     for label, workload in workloads.items():
         watch.begin(f"{name}: {label}", expected_s(workload))
         # The order matters: nothing of the run is known when it is predicted.

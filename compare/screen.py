@@ -7,16 +7,16 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from compare.calibrate import Calibration
 from compare.experiment import Run
 from compare.verdict import AGREES, DIFFERS, INCONCLUSIVE, Point
+from sim.bands import HoldSamples
 from sim.terminal import indented, table
 from sim.units import digits, percent, seconds, signed
 
 _STYLE = {AGREES: "green", DIFFERS: "bold red", INCONCLUSIVE: "yellow"}
 
 
-def calibration_line(calibration: Calibration, service_s: float) -> str:
+def calibration_line(calibration: HoldSamples, service_s: float) -> str:
     """Say what a message costs on this machine, in one sentence."""
     return (
         f"Calibrated: a message of {seconds(service_s)} holds the thread for {seconds(calibration.hold_s)} "

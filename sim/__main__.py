@@ -40,7 +40,7 @@ def run(
 ) -> None:
     """Predict, and show or write what came of it."""
     # What follows takes a moment to load, so bad input has been refused before.
-    from sim.estimate import ensemble_band  # noqa: PLC0415
+    from sim.bands import ensemble_band  # noqa: PLC0415
     from sim.run import simulate  # noqa: PLC0415
 
     theory = nominal(workload)

@@ -1,6 +1,7 @@
 """What a parameter may be: checks that quote the value and say what would be accepted."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from numbers import Integral, Real
 
 
@@ -46,3 +47,33 @@ def positive(text: str, most: float) -> float | None:
     except ValueError:
         return None
     return value if 0.0 < value <= most else None
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The numbers that a field of a workload accepts: from `low` (or above it) to `high`."""
+
+    low: float
+    high: float
+    remedy: str
+    above: bool = False
+    integer: bool = False
+
+    def checked(self, field: str, value: object) -> float:
+        """Return the value as a number; InvalidWorkload where it is none of these."""
+        if self.integer:
+            return whole(field, value, int(self.low), int(self.high), self.remedy)
+        return number(field, value, self.low, self.high, self.remedy, above=self.above)
+
+
+BOUNDS = {
+    "rate_per_s": Bounds(0.0, 1e6, "messages/s: more than 0, at most 1e6", above=True),
+    "service_s": Bounds(1e-6, 1e2, "seconds from 1e-6 to 100"),
+    "duration_s": Bounds(0.0, 1e6, "seconds: more than 0, at most 1e6", above=True),
+    "query_rate_per_s": Bounds(0.0, 1e6, "queries/s from 0 to 1e6"),
+    "query_service_s": Bounds(1e-6, 1e2, "seconds from 1e-6 to 100"),
+    "messages": Bounds(1, 10**9, "a whole number from 1 to 1e9", integer=True),
+    "workers": Bounds(1, 100_000, "a whole number from 1 to 100000", integer=True),
+    "inbox": Bounds(1, 10**9, "a whole number of places from 1 to 1e9", integer=True),
+    "seed": Bounds(0, 2**63 - 1, "a whole number from 0 to 2^63 - 1", integer=True),
+}

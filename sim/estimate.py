@@ -1,50 +1,153 @@
-"""How much a run of this length scatters: the ensemble band.
+"""Intervals for what one run says about the steady state, and how long a run has to be.
 
-The band holds the middle 95 % of the runs of the same workload with the next `RUNS` seeds: anyone can check it by
-running them.
+Successive waits are alike, so they are never treated as independent: a run is cut into ten long batches, whose means
+are nearly so (batch means: Conway 1963, Management Science 10:47). How often such intervals cover the exact value is
+measured by `python -m sim coverage`.
 """
 
-from typing import Any
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from sim.checks import InvalidWorkload
-from sim.recording import NS
-from sim.recursion import waits
-from sim.trajectory import Trajectory
+from sim.arrivals import Bursty, Poisson
+from sim.service import Deterministic, Exponential
+from sim.summary import Seconds
+from sim.theory import MD1, MG1
 from sim.workload import Workload
 
-RUNS = 200
-MOST_MESSAGES = 30_000  # beyond, drawing it would take longer than anyone wants to look at a screen for
-QUANTILES = ("mean", "p50", "p95", "p99")
-GROWTHS = ("queue_growth_per_s", "latency_growth_s_per_s")
+BATCHES = 10
+STUDENT = 2.2621571628540993  # the 97.5 % quantile of Student's t with BATCHES − 1 degrees of freedom
+NORMAL = 1.959963984540054  # the same of the normal distribution
+TRUSTED = 3000  # relaxation times: a run of so many has intervals that cover what they promise
+Edges = tuple[float, float]
 
 
-def ensemble_band(workload: Workload, runs: int = RUNS) -> dict[str, Any] | None:
-    """Return [2.5 %, 97.5 %] over `runs` runs of latency mean, p50, p95, p99 (s) and of both growths.
+class Batches(Protocol):
+    """A run in equally long batches."""
 
-    None where a workload cannot be drawn again (a recording), is not first come, first served and without queries,
-    or is longer than MOST_MESSAGES; a pair is None where its number is undefined in every run.
+    @property
+    def means(self) -> Seconds:
+        """The mean of each batch, s; shape (BATCHES,)."""
+
+    def shares_above(self, t_s: float) -> Seconds:
+        """Return the share above `t_s` of each batch; shape (BATCHES,)."""
+
+    def quantile(self, p: float) -> float:
+        """Return the p quantile of the whole run, s."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleBatches:
+    """Batches of times held in memory, s, in order; shape (n,) with n ≥ BATCHES."""
+
+    values_s: Seconds
+
+    def _rows(self) -> Seconds:
+        each = len(self.values_s) // BATCHES
+        return self.values_s[len(self.values_s) - each * BATCHES :].reshape(BATCHES, each)
+
+    @property
+    def means(self) -> Seconds:
+        """The mean of each batch, s."""
+        return self._rows().mean(axis=1)
+
+    def shares_above(self, t_s: float) -> Seconds:
+        """Return the share above `t_s` of each batch."""
+        return (self._rows() > t_s).mean(axis=1)
+
+    def quantile(self, p: float) -> float:
+        """Return the p quantile of the whole run, s."""
+        return float(np.quantile(self.values_s, p))
+
+
+def mean_interval(batches: Batches) -> Edges:
+    """Return the 95 % interval of the mean, s."""
+    return _around(batches.means)
+
+
+def tail_interval(batches: Batches, t_s: float) -> Edges:
+    """Return the 95 % interval of the probability of more than `t_s`."""
+    return _around(batches.shares_above(t_s))
+
+
+def quantile_interval(batches: Batches, tail: float) -> Edges:
+    """Return the 95 % interval, s, of the time that a share `tail` is above.
+
+    That of the share above the run's own quantile, read off the run's own distribution: so it needs no density.
     """
-    plain = workload.order == "fifo" and not workload.query_rate_per_s
-    if workload.arrivals.startswith(("trace:", "gaps:")) or not plain or not 0 < len(workload) <= MOST_MESSAGES:
+    share = batches.shares_above(batches.quantile(1.0 - tail))
+    reach = STUDENT * float(share.std(ddof=1)) / math.sqrt(BATCHES)
+    return batches.quantile(max(1.0 - tail - reach, 0.0)), batches.quantile(min(1.0 - tail + reach, 1.0))
+
+
+def _around(values: Seconds) -> Edges:
+    """Return Student's interval, symmetric on a logarithmic scale: what is positive scatters so."""
+    mean = float(values.mean())
+    if mean <= 0.0:
+        return mean, mean
+    reach = STUDENT * float(values.std(ddof=1)) / math.sqrt(BATCHES) / mean
+    return mean * math.exp(-reach), mean * math.exp(reach)
+
+
+def intervals(batches: Batches, tails: Sequence[tuple[str, float]]) -> dict[str, Edges]:
+    """Return the intervals of the mean and of the quantiles named, s."""
+    return {"mean": mean_interval(batches), **{name: quantile_interval(batches, tail) for name, tail in tails}}
+
+
+# -- how long a run has to be -------------------------------------------------------------------------------------
+
+
+def relaxation_s(workload: Workload) -> float | None:
+    """Return about how long this queue takes to forget its start, s; None without a steady state or for a recording.
+
+    Exact rates of decay for M/D/1, D/(ρ − 1 − ln ρ), and M/M/1, S/(1 − √ρ)² (Cohen 1982, The Single Server Queue,
+    III.7); otherwise 2 (c_a² + c_s²) S/(1 − ρ)² of the diffusion that the queue looks like near the limit (Whitt 1989,
+    Management Science 35:1341), with the index of dispersion of counts for c_a².
+    """
+    rate, service_s = workload.rate_per_s, workload.service_s
+    scatter = _arrival_scatter(workload)
+    if rate is None or service_s is None or scatter is None or rate * service_s >= 1.0:
         return None
-    try:
-        metrics = [_run(workload.reseeded((workload.seed + k) % 2**63)).metrics() for k in range(1, runs + 1)]
-    except InvalidWorkload:  # messages so rare that another seed's do not fit into the range of time
+    rho = rate * service_s
+    if isinstance(workload.arrival_process, Poisson):
+        if isinstance(workload.service_times, Deterministic):
+            return MD1(rate, service_s).relaxation_s
+        if isinstance(workload.service_times, Exponential):
+            return service_s / (1.0 - math.sqrt(rho)) ** 2
+    return 2.0 * (scatter + workload.service_moments[0] - 1.0) * service_s / (1.0 - rho) ** 2
+
+
+def _arrival_scatter(workload: Workload) -> float | None:
+    """Return the index of dispersion of counts over long windows: 1 for Poisson, None for a recording.
+
+    Bursty: 1 + (r₁ − r₂)² d/(4λ), rates r, mean dwell d (Fischer and Meier-Hellstern 1993, eq. 23).
+    """
+    process = workload.arrival_process
+    if isinstance(process, Poisson):
+        return 1.0
+    if isinstance(process, Bursty):
+        rate = workload.rate_per_s or 0.0
+        apart = 2.0 * rate * (process.ratio - 1.0) / (process.ratio + 1.0)
+        return 1.0 + apart**2 * process.dwell_s / (4.0 * rate)
+    return None if workload.arrivals_kind == "trace" else 0.0
+
+
+def trusted_messages(workload: Workload) -> int | None:
+    """Return how many messages a run needs for its intervals to cover what they promise: TRUSTED relaxation times."""
+    relaxation = relaxation_s(workload)
+    return None if relaxation is None else math.ceil(TRUSTED * relaxation * (workload.rate_per_s or 0.0))
+
+
+def messages_for(workload: Workload, relative: float) -> int | None:
+    """Return how many messages tell the mean latency within ± `relative` (95 %); None where no formula says.
+
+    From the exact asymptotic variance of M/G/1 latencies.
+    """
+    if not isinstance(workload.arrival_process, Poisson) or relaxation_s(workload) is None:
         return None
-    latency = {name: _middle([run["latency_s"][name] for run in metrics]) for name in QUANTILES}
-    return {"latency_s": latency, **{name: _middle([run[name] for run in metrics]) for name in GROWTHS}}
-
-
-def _run(workload: Workload) -> Trajectory:
-    arrival_s = np.asarray(workload.arrivals_ns) / NS
-    service_s = np.asarray(workload.service_ns) / NS
-    start_s = arrival_s + waits(arrival_s, service_s)
-    nobody = np.zeros(len(arrival_s), dtype=np.str_)
-    return Trajectory(arrival_s, arrival_s, start_s, start_s + service_s, nobody)
-
-
-def _middle(values: list[float | None]) -> list[float] | None:
-    known = [value for value in values if value is not None]
-    return np.percentile(known, [2.5, 97.5]).tolist() if known else None
+    queue = MG1(workload.rate_per_s or 0.0, workload.service_s or 0.0, *workload.service_moments)
+    variance = queue.latency_asymptotic_var_s2
+    return math.ceil(variance * (NORMAL / (relative * queue.latency_mean_s)) ** 2)

@@ -63,8 +63,8 @@ class Rows:
 
     @property
     def columns(self) -> tuple[Sequence[int], ...]:
-        """Arrival, taken, start, finish."""
-        return self.arrival_ns, self.taken_ns, self.start_ns, self.finish_ns
+        """Taken, start, finish."""
+        return self.taken_ns, self.start_ns, self.finish_ns
 
 
 class Model:

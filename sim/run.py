@@ -1,7 +1,5 @@
 """One workload in, one trajectory out, on either engine."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
@@ -17,9 +15,8 @@ ENGINES = ("simpy", "compiled")
 def simulate(workload: Workload, engine: str = "simpy", hold: HoldTimes | None = None) -> Trajectory:
     """Return what the model makes of a workload, to the nanosecond the same on both engines.
 
-    `engine` is "simpy" (the reference: every order, policy and inbox) or "compiled" (first come, first served,
-    unbounded, no queries). `hold` replaces the workload's service times by measured ones. A ValueError says what the
-    compiled engine does not do.
+    `engine` is "simpy" (the reference, which reads like the system) or "compiled" (for speed). `hold` replaces the
+    workload's service times by measured ones; it needs one entry a message (ValueError otherwise).
 
     >>> simulate(Workload(rate_per_s=400, service_s=0.005, arrivals="deterministic", messages=3)).finish_s.tolist()
     [0.0075, 0.0125, 0.0175]
@@ -29,26 +26,32 @@ def simulate(workload: Workload, engine: str = "simpy", hold: HoldTimes | None =
     hold = hold or HoldTimes.nominal(workload)
     if {len(column) for column in hold.columns} != {len(workload)}:
         raise ValueError(f"hold: needs one entry for each of the {len(workload)} messages")
-    if engine == "compiled":
-        return _compiled(workload, hold)
+    messages, queries = (_compiled if engine == "compiled" else _simpy)(workload, hold)
+    answered = None
+    if workload.query_rate_per_s:
+        answered = _trajectory(workload.queries_ns, queries, workload.query_workers)
+    return _trajectory(workload.arrivals_ns, messages, workload.worker_numbers, answered)
+
+
+def _simpy(workload: Workload, hold: HoldTimes) -> tuple[npt.ArrayLike, npt.ArrayLike]:
     model = Model(workload, hold).run()
-    queries = _trajectory(model.queries.columns, workload.query_workers) if workload.query_rate_per_s else None
-    return _trajectory(model.messages.columns, workload.worker_numbers, queries)
+    return model.messages.columns, model.queries.columns
 
 
-def _compiled(workload: Workload, hold: HoldTimes) -> Trajectory:
-    from sim.engine import replay  # noqa: PLC0415 - numba takes longer to load than a first run takes
+def _compiled(workload: Workload, hold: HoldTimes) -> tuple[npt.ArrayLike, npt.ArrayLike]:
+    from sim.engine import Rules, replay  # noqa: PLC0415 - numba takes longer to load than a first run takes
 
-    plain = workload.order == "fifo" and workload.inbox is None and not workload.query_rate_per_s
-    if not plain:
-        raise ValueError("the compiled engine is for fifo without queries or inbox: use engine='simpy'")
-    instants = replay(*(np.asarray(column, dtype=np.int64) for column in (workload.arrivals_ns, *hold.columns)))
-    return _trajectory((workload.arrivals_ns, *instants), workload.worker_numbers)
+    rules = Rules(workload.order, workload.query_policy, workload.inbox, round(workload.query_service_s * NS))
+    hold_ns = [np.asarray(column, dtype=np.int64) for column in hold.columns]
+    arrival_ns, worker, query_ns = map(np.asarray, (workload.arrivals_ns, workload.worker_numbers, workload.queries_ns))
+    return replay(arrival_ns, hold_ns, worker, query_ns, rules)
 
 
 def _trajectory(
-    instants_ns: Sequence[Sequence[int] | Nanoseconds], workers: Sequence[int], queries: Trajectory | None = None
+    arrival_ns: npt.ArrayLike, instants_ns: npt.ArrayLike, workers: npt.ArrayLike, queries: Trajectory | None = None
 ) -> Trajectory:
-    arrival, taken, start, finish = (np.asarray(column, dtype=np.int64) / NS for column in instants_ns)
-    worker = np.array([f"w{number}" for number in workers], dtype=np.str_)
-    return Trajectory(arrival, taken, start, finish, worker, None, queries)
+    arrival = np.asarray(arrival_ns, dtype=np.int64) / NS
+    taken, start, finish = np.asarray(instants_ns, dtype=np.int64) / NS
+    number = np.asarray(workers, dtype=np.int64)
+    names = np.array([f"w{k}" for k in range(int(number.max(initial=-1)) + 1)], dtype=np.str_)
+    return Trajectory(arrival, taken, start, finish, names[number], None, queries)

@@ -1,6 +1,6 @@
 """Service-time distributions: how much work a message is, in nanoseconds.
 
-Standard library only. Besides drawing, a distribution knows its second and third moment in units of its mean, from
+Standard library only. Besides drawing, a distribution knows its second to fourth moment in units of its mean, from
 which closed forms are computed.
 """
 
@@ -20,8 +20,8 @@ class ServiceTimes(Protocol):
     """Where service times come from."""
 
     @property
-    def moments(self) -> tuple[float, float]:
-        """E[S²]/E[S]² and E[S³]/E[S]³."""
+    def moments(self) -> tuple[float, float, float]:
+        """E[S²]/E[S]², E[S³]/E[S]³ and E[S⁴]/E[S]⁴."""
 
     def times_ns(self, mean_s: float, seed: int) -> Iterator[int]:
         """Yield service times, endlessly."""
@@ -31,7 +31,7 @@ class ServiceTimes(Protocol):
 class Deterministic:
     """Always the same."""
 
-    moments: tuple[float, float] = (1.0, 1.0)
+    moments: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     def times_ns(self, mean_s: float, seed: int) -> Iterator[int]:
         """Yield the mean."""
@@ -44,7 +44,7 @@ class Deterministic:
 class Exponential:
     """Memoryless; the M/M/1 queue's."""
 
-    moments: tuple[float, float] = (2.0, 6.0)
+    moments: tuple[float, float, float] = (2.0, 6.0, 24.0)
 
     def times_ns(self, mean_s: float, seed: int) -> Iterator[int]:
         """Yield exponential variates."""
@@ -60,10 +60,10 @@ class Lognormal:
     cv: float
 
     @property
-    def moments(self) -> tuple[float, float]:
-        """(1 + cv²) and (1 + cv²)³."""
+    def moments(self) -> tuple[float, float, float]:
+        """(1 + cv²), (1 + cv²)³ and (1 + cv²)⁶."""
         second = 1.0 + self.cv**2
-        return second, second**3
+        return second, second**3, second**6
 
     def times_ns(self, mean_s: float, seed: int) -> Iterator[int]:
         """Yield lognormal variates."""
@@ -85,10 +85,11 @@ class Empirical:
             raise RecordingError(f"{path}: every service time is 0; expected seconds, such as 0.005")
 
     @property
-    def moments(self) -> tuple[float, float]:
+    def moments(self) -> tuple[float, float, float]:
         """The sample's."""
         ratios = [sample / NS / self.mean_s for sample in self.samples_ns]
-        return sum(r**2 for r in ratios) / len(ratios), sum(r**3 for r in ratios) / len(ratios)
+        second, third, fourth = (sum(r**k for r in ratios) / len(ratios) for k in (2, 3, 4))
+        return second, third, fourth
 
     def times_ns(self, mean_s: float, seed: int) -> Iterator[int]:
         """Yield samples, stretched to a mean of `mean_s`."""
@@ -102,7 +103,7 @@ def service_times(spec: str) -> ServiceTimes:
     """Return the distribution that a specification names; InvalidWorkload or RecordingError says what is wrong.
 
     >>> service_times("lognormal:0.5").moments
-    (1.25, 1.953125)
+    (1.25, 1.953125, 3.814697265625)
     """
     if not isinstance(spec, str):
         raise InvalidWorkload("service", spec, KNOWN)

@@ -4,7 +4,6 @@ Standard library only, so that the real processor's edges can use it too. All ti
 ties are then exact on every engine, and the digest is the same in every process.
 """
 
-import math
 from array import array
 from collections.abc import Iterable, Iterator
 from copy import copy
@@ -13,17 +12,15 @@ from functools import cached_property
 from itertools import islice, takewhile
 from typing import Any
 
-from sim import checks
-from sim.arrivals import ArrivalProcess, Bursty, Poisson, Recorded, arrival_process
+from sim import arrivals, checks, service, size
+from sim.arrivals import ArrivalProcess, Poisson, Recorded
 from sim.checks import InvalidWorkload
 from sim.digest import digest_of
 from sim.population import operations, pick_workers, zipf_exponent
 from sim.recording import NS, RecordingError
-from sim.service import Empirical, ServiceTimes, service_times
+from sim.service import Empirical, ServiceTimes
 from sim.streams import stream
 
-MAX_MESSAGES = 10_000_000
-MAX_WORKERS = 100_000
 POLICIES = ("first", "fifo", "idle")
 ORDERS = ("fifo", "round-robin", "per-worker")
 _LAST_NS = 2**63 - 1
@@ -69,7 +66,7 @@ class Workload:
         checks.choice("query_policy", self.query_policy, POLICIES)
         checks.choice("order", self.order, ORDERS)
         zipf_exponent(self.popularity)
-        _ = self._service  # whatever else is given, what cannot be read is refused now
+        _ = self.service_times  # whatever else is given, what cannot be read is refused now
         self._check_size()
 
     def _fill_in(self) -> None:
@@ -79,7 +76,7 @@ class Workload:
         elif self._recorded and self._recorded.rate_per_s is None:
             raise RecordingError(f"{self._recorded.path}: all in one instant: no rate to rescale; leave it out")
         if self.service_s is None:
-            own = self._service
+            own = self.service_times
             defaults["service_s"] = own.mean_s if isinstance(own, Empirical) else 0.005
         if self.duration_s is None and self.messages is None and not self._recorded:
             defaults["duration_s"] = 10.0
@@ -87,59 +84,32 @@ class Workload:
             object.__setattr__(self, field, value)
 
     def _check_numbers(self) -> None:
-        for field, low, high, above, remedy in (
-            ("rate_per_s", 0.0, 1e6, True, "messages/s: more than 0, at most 1e6"),
-            ("service_s", 1e-6, 1e2, False, "seconds from 1e-6 to 100"),
-            ("duration_s", 0.0, 1e6, True, "seconds: more than 0, at most 1e6"),
-            ("query_rate_per_s", 0.0, 1e6, False, "queries/s from 0 to 1e6"),
-            ("query_service_s", 1e-6, 1e2, False, "seconds from 1e-6 to 100"),
-        ):
-            value = getattr(self, field)
-            if value is not None:
-                object.__setattr__(self, field, checks.number(field, value, low, high, remedy, above=above))
-        for field, least, most, remedy in (
-            ("messages", 1, 10**9, "a whole number from 1 to 1e9"),
-            ("workers", 1, MAX_WORKERS, f"a whole number from 1 to {MAX_WORKERS}"),
-            ("inbox", 1, 10**9, "a whole number of places from 1 to 1e9"),
-            ("seed", 0, 2**63 - 1, "a whole number from 0 to 2^63 - 1"),
-        ):
+        for field, bounds in checks.BOUNDS.items():
             if getattr(self, field) is not None:
-                object.__setattr__(self, field, checks.whole(field, getattr(self, field), least, most, remedy))
+                object.__setattr__(self, field, bounds.checked(field, getattr(self, field)))
 
     def _check_size(self) -> None:
-        """Refuse, before anything is generated, what a recording does not hold or memory would not."""
-        asked = self.messages or math.inf
-        if self._recorded:
+        """Refuse, before anything is generated, what a recording does not hold or nobody would wait for."""
+        if self._recorded and self.duration_s is None and self.messages is not None:
             held = len(self._recorded.recorded_ns)
-            if self.duration_s is None and math.inf > asked > held:
+            if self.messages > held:
                 remedy = f"{self._recorded.path} holds {held} messages: give at most that many"
                 raise InvalidWorkload("messages", self.messages, remedy)
-            expected = min(asked, held)
-        else:
-            expected = min(asked, (self.rate_per_s or 0.0) * (self.duration_s or math.inf))
-        field = "messages" if self.messages is not None else "duration_s"
-        self._check_fits(field, expected, "messages")
-        if isinstance(self._process, Bursty):
-            lasts_s = self.duration_s or asked / (self.rate_per_s or math.inf)
-            self._check_fits("arrivals", lasts_s / self._process.dwell_s, "changes of state")
-        self._check_fits("query_rate_per_s", self.query_rate_per_s * self.horizon_s, "queries")
-
-    def _check_fits(self, field: str, expected: float, what: str) -> None:
-        if expected > MAX_MESSAGES:
-            remedy = f"would be {expected:.3g} {what}; a workload is held in memory: at most {MAX_MESSAGES:.0e}"
-            raise InvalidWorkload(field, getattr(self, field), remedy)
+        size.check_size(self, size.MOST, size.TOO_LONG)
 
     @cached_property
-    def _process(self) -> ArrivalProcess:
-        return arrival_process(self.arrivals)
+    def arrival_process(self) -> ArrivalProcess:
+        """The process that `arrivals` names."""
+        return arrivals.arrival_process(self.arrivals)
 
     @property
     def _recorded(self) -> Recorded | None:
-        return self._process if isinstance(self._process, Recorded) else None
+        return self.arrival_process if isinstance(self.arrival_process, Recorded) else None
 
     @cached_property
-    def _service(self) -> ServiceTimes:
-        return service_times(self.service)
+    def service_times(self) -> ServiceTimes:
+        """The distribution that `service` names."""
+        return service.service_times(self.service)
 
     def __len__(self) -> int:
         return len(self.arrivals_ns)
@@ -147,8 +117,9 @@ class Workload:
     @cached_property
     def arrivals_ns(self) -> array[int]:
         """Planned instants, in order, ns from the start of the run."""
+        size.check_size(self, size.MOST_STORED, size.IN_MEMORY)
         end_ns = _LAST_NS if self.duration_s is None else self.duration_s * NS + 0.5
-        instants = takewhile(lambda at: at < end_ns, self._process.instants_ns(self.rate_per_s, self.seed))  # type: ignore[arg-type]
+        instants = takewhile(lambda at: at < end_ns, self.arrival_process.instants_ns(self.rate_per_s, self.seed))  # type: ignore[arg-type]
         planned = array("q", map(round, islice(instants, self.messages)))
         wanted = self.messages or (len(self._recorded.recorded_ns) if self._recorded else 0)
         if self.duration_s is None and len(planned) < wanted:
@@ -169,7 +140,7 @@ class Workload:
     @cached_property
     def service_ns(self) -> array[int]:
         """Work of each message, ns."""
-        return self._as_many(self._service.times_ns(self.service_s or 0.0, self.seed))
+        return self._as_many(self.service_times.times_ns(self.service_s or 0.0, self.seed))
 
     @cached_property
     def queries_ns(self) -> array[int]:
@@ -213,7 +184,7 @@ class Workload:
     def reseeded(self, seed: int) -> "Workload":
         """Return the same workload with another seed, without reading its files again."""
         other = copy(self)
-        read = {field.name for field in fields(self)} | {"_process", "_service"}
+        read = {field.name for field in fields(self)} | {"arrival_process", "service_times"}
         other.__dict__.update(seed=seed)
         for generated in other.__dict__.keys() - read:
             del other.__dict__[generated]
@@ -231,9 +202,9 @@ class Workload:
         return {"poisson": "Poisson", "gaps": "trace"}.get(kind, kind)
 
     @property
-    def service_moments(self) -> tuple[float, float]:
-        """E[S²]/E[S]² and E[S³]/E[S]³ of the service time."""
-        return self._service.moments
+    def service_moments(self) -> tuple[float, float, float]:
+        """E[S²]/E[S]², E[S³]/E[S]³ and E[S⁴]/E[S]⁴ of the service time."""
+        return self.service_times.moments
 
     def payload(self, index: int) -> list[dict[str, Any]]:
         """Return the operations of message `index`: 1 to 5, on as many different keys."""

@@ -3,16 +3,17 @@
 import numpy as np
 import pytest
 
-from compare.calibrate import Calibration, workloads
+from compare.calibrate import workloads
 from compare.predict import METRICS, predict, value
 from compare.verdict import AGREES, DIFFERS, INCONCLUSIVE, Point, judge, latency_tolerance
 from sim import HoldTimes, Workload, simulate
+from sim.bands import HoldSamples
 
 
-def calibration(seed: int = 17, service_s: float = 0.00515, spread_s: float = 3e-5) -> Calibration:
+def calibration(seed: int = 17, service_s: float = 0.00515, spread_s: float = 3e-5) -> HoldSamples:
     """What a quiet machine's calibration looks like; another seed is another calibration of the same machine."""
     rng = np.random.default_rng(seed)
-    return Calibration(
+    return HoldSamples(
         np.abs(rng.normal(8e-6, 2e-6, 600)),
         rng.normal(service_s, spread_s, 600),
         np.abs(rng.normal(2e-5, 5e-6, 150)),
@@ -70,7 +71,7 @@ def test_a_band_too_wide_to_tell_is_inconclusive() -> None:
     uncertain = calibration()
     rng = np.random.default_rng(3)
     stalls = np.where(np.arange(600) // 25 == 7, 0.02, 0.0)  # one block of a calibration was on a stalled machine
-    shaken = Calibration(
+    shaken = HoldSamples(
         uncertain.dispatch_s, uncertain.processing_s + stalls, uncertain.wakeup_s, uncertain.woken_processing_s
     )
     prediction = predict(workload, shaken)

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim import MD1, HoldTimes, Trajectory, Workload, simulate
-from sim.engine import replay
-from sim.estimate import ensemble_band
+from sim.bands import ensemble_band
+from sim.engine import Rules, replay, waits_ns
 from sim.recursion import waits
 
+MS5 = 5_000_000
 ENGINES = pytest.mark.parametrize("engine", ["simpy", "compiled"])
 
 
@@ -83,7 +84,9 @@ durations = st.lists(st.integers(0, 5), min_size=120, max_size=120)
 def test_the_compiled_engine_is_the_recursion_with_costs(arrivals: list[int], costs: list[int]) -> None:
     n = len(arrivals)
     hold = HoldTimes(costs[:n], costs[30 : 30 + n], costs[60 : 60 + n], costs[90 : 90 + n])
-    from_engine = replay(*(np.array(column, dtype=np.int64) for column in (arrivals, *hold.columns)))
+    columns = [np.array(column, dtype=np.int64) for column in hold.columns]
+    arrival_ns, nobody = np.array(arrivals, dtype=np.int64), np.empty(0, np.int64)
+    from_engine, _ = replay(arrival_ns, columns, np.zeros(n, np.int64), nobody, Rules())
     free, expected = -1, []
     for i, at in enumerate(arrivals):
         woken = free < at
@@ -93,17 +96,60 @@ def test_the_compiled_engine_is_the_recursion_with_costs(arrivals: list[int], co
     assert list(zip(from_engine[1].tolist(), from_engine[2].tolist(), strict=True)) == expected
 
 
-@settings(max_examples=60)
-@given(st.integers(0, 10_000), st.sampled_from([50.0, 190.0, 400.0]))
-def test_both_engines_agree_with_random_costs(seed: int, rate: float) -> None:
-    # Rounded to milliseconds, so that things happen in the same instant.
-    workload = Workload(rate_per_s=rate, messages=40, seed=seed)
-    given_instead(workload, arrivals_ns=[at // 5_000_000 * 5_000_000 for at in workload.arrivals_ns])
-    draw = random.Random(seed)
-    hold = HoldTimes(*([draw.choice((0, 1, 2)) * 5_000_000 for _ in range(40)] for _ in range(4)))
-    model, engine = simulate(workload, hold=hold), simulate(workload, "compiled", hold)
-    for column in ("taken_s", "start_s", "finish_s"):
-        assert np.array_equal(getattr(model, column), getattr(engine, column))
+systems = st.fixed_dictionaries(
+    {
+        "rate_per_s": st.sampled_from([50.0, 190.0, 400.0, 5000.0]),
+        "messages": st.sampled_from([1, 2, 5, 60]),
+        "workers": st.sampled_from([1, 2, 5]),
+        "order": st.sampled_from(["fifo", "round-robin", "per-worker"]),
+        "query_rate_per_s": st.sampled_from([0.0, 20.0, 300.0]),
+        "query_policy": st.sampled_from(["first", "fifo", "idle"]),
+        "query_service_s": st.sampled_from([0.001, 0.005]),
+        "inbox": st.sampled_from([None, 1, 3]),
+        "seed": st.integers(0, 10_000),
+    }
+)
+
+
+@settings(max_examples=200)
+@given(systems, st.booleans())
+def test_both_engines_agree_on_every_order_policy_and_inbox(system: dict[str, Any], together: bool) -> None:
+    workload = Workload(**system)
+    if together:  # rounded to 5 ms, so that things happen in the same instant
+        instants = {name: getattr(workload, name) for name in ("arrivals_ns", "queries_ns")}
+        given_instead(workload, **{name: [at // MS5 * MS5 for at in column] for name, column in instants.items()})
+    draw = random.Random(workload.seed)
+    hold = HoldTimes(*([draw.choice((0, 1, 2)) * MS5 for _ in range(len(workload))] for _ in range(4)))
+    agree(simulate(workload, hold=hold), simulate(workload, "compiled", hold))
+
+
+def agree(one: Trajectory, other: Trajectory) -> None:
+    """Assert that two trajectories are the same to the last bit, queries and all."""
+    for column in ("arrival_s", "taken_s", "start_s", "finish_s", "worker"):
+        assert np.array_equal(getattr(one, column), getattr(other, column)), column
+    assert (one.queries is None) == (other.queries is None)
+    if one.queries is not None and other.queries is not None:
+        agree(one.queries, other.queries)
+
+
+def test_both_engines_answer_queries_although_no_message_comes() -> None:
+    workload = Workload(rate_per_s=1e-6, duration_s=1, query_rate_per_s=100, query_service_s=0.02)
+    model = simulate(workload)
+    assert len(model) == 0
+    assert model.queries is not None
+    assert len(model.queries) > 50
+    assert float(model.queries.wait_s.max()) > 0
+    agree(model, simulate(workload, "compiled"))
+
+
+def test_bare_waits_are_those_of_the_trajectory() -> None:
+    workload = Workload(rate_per_s=190, messages=2000, service="exponential")
+    arrival_ns, service_ns = np.asarray(workload.arrivals_ns), np.asarray(workload.service_ns)
+    waits_of = waits_ns(arrival_ns, service_ns)
+    assert waits_of.tolist() == lindley(arrival_ns.tolist(), service_ns.tolist())
+    given_out = np.empty_like(arrival_ns)
+    assert waits_ns(arrival_ns, service_ns, out=given_out) is given_out
+    assert np.array_equal(given_out, waits_of)
 
 
 def test_round_robin_takes_one_message_of_each_worker_in_turn(tmp_path: Path) -> None:
@@ -164,10 +210,7 @@ def test_a_full_inbox_makes_the_source_wait(tmp_path: Path) -> None:
     assert trajectory.start_s.tolist() == [0.0, 1.0, 2.0, 3.0]
 
 
-def test_the_compiled_engine_says_what_it_does_not_do() -> None:
-    for fields in ({"order": "round-robin"}, {"inbox": 3}, {"query_rate_per_s": 1.0}):
-        with pytest.raises(ValueError, match="use engine='simpy'"):
-            simulate(Workload(messages=5, **fields), engine="compiled")  # type: ignore[arg-type]
+def test_what_an_engine_cannot_run_is_refused() -> None:
     with pytest.raises(ValueError, match="one entry for each of the 5 messages"):
         simulate(Workload(messages=5), "compiled", HoldTimes([0], [5], [0], [5]))
     with pytest.raises(ValueError, match="engine='fast'"):
@@ -222,7 +265,6 @@ def test_the_ensemble_band_holds_most_other_runs() -> None:
 
 def test_what_cannot_be_drawn_again_has_no_ensemble_band(tmp_path: Path) -> None:
     assert ensemble_band(timeline(tmp_path, [0, 1, 2], 0.5)) is None
-    assert ensemble_band(Workload(messages=10, order="round-robin")) is None
     assert ensemble_band(Workload(rate_per_s=1e-6, duration_s=1)) is None
 
 

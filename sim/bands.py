@@ -1,0 +1,182 @@
+"""Bands: where 95 % of runs would fall, for arrivals drawn anew (ensemble) or for these very arrivals (prediction)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.checks import InvalidWorkload
+from sim.model import HoldTimes
+from sim.recording import NS
+from sim.recursion import waits
+from sim.run import simulate
+from sim.size import is_drawable, planned_messages
+from sim.summary import Seconds, summary
+from sim.trajectory import Trajectory
+from sim.workload import Workload
+
+RUNS = 200
+# Up to so many messages the band is that of the next RUNS seeds, which anyone can run; up to so many it is drawn by
+# Monte Carlo; beyond, it would take longer than anyone wants to look at a screen for.
+MOST_SEEDED, MOST_DRAWN = 30_000, 1_000_000
+QUANTILES = ("mean", "p50", "p95", "p99")
+GROWTHS = ("queue_growth_per_s", "latency_growth_s_per_s")
+BLOCK = 25  # neighbours are alike, so hold times are drawn in runs of up to this many
+
+
+def ensemble_band(workload: Workload, runs: int = RUNS) -> dict[str, Any] | None:
+    """Return [2.5 %, 97.5 %] over `runs` runs of latency mean, p50, p95, p99 (s) and of both growths.
+
+    None where a workload cannot be drawn again (a recording), has no message or is too long; a pair is None where its
+    number is undefined in every run.
+    """
+    if workload.arrivals_kind == "trace" or not round(planned_messages(workload)):
+        return None
+    try:
+        metrics = list(_drawn_again(workload, runs))
+    except InvalidWorkload:  # messages so rare that another seed's do not fit into the range of time
+        return None
+    if not metrics:
+        return None
+    latency = {name: _middle([run["latency_s"][name] for run in metrics]) for name in QUANTILES}
+    return {"latency_s": latency, **{name: _middle([run[name] for run in metrics]) for name in GROWTHS}}
+
+
+def _drawn_again(workload: Workload, runs: int) -> Iterator[dict[str, Any]]:
+    """Yield the metrics of runs with the seeds after the workload's own; none where that would take too long."""
+    seeds = ((workload.seed + k) % 2**63 for k in range(1, runs + 1))
+    if planned_messages(workload) <= MOST_SEEDED:
+        plain = workload.order == "fifo" and not workload.query_rate_per_s
+        for seed in seeds:
+            again = workload.reseeded(seed)
+            # An inbox makes the source wait, and nobody else. The compiled engine would take longer to load than
+            # this takes to run.
+            yield (_first_come(again) if plain else simulate(again, engine="compiled")).metrics()
+    elif is_drawable(workload) and planned_messages(workload) <= MOST_DRAWN:
+        from sim.montecarlo import monte_carlo  # noqa: PLC0415 - numba only where it is needed
+
+        for seed in seeds:
+            yield monte_carlo(workload.reseeded(seed), batches=1).metrics()
+
+
+def _first_come(workload: Workload) -> Trajectory:
+    arrival_s = np.asarray(workload.arrivals_ns) / NS
+    service_s = np.asarray(workload.service_ns) / NS
+    start_s = arrival_s + waits(arrival_s, service_s)
+    nobody = np.zeros(len(arrival_s), dtype=np.str_)
+    return Trajectory(arrival_s, arrival_s, start_s, start_s + service_s, nobody)
+
+
+def _middle(values: Sequence[float | None]) -> list[float] | None:
+    known = [value for value in values if value is not None]
+    return np.percentile(known, [2.5, 97.5]).tolist() if known else None
+
+
+# -- these arrivals, with hold times that a calibration found ---------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HoldSamples:
+    """A calibration's samples, s, of what `HoldTimes` wants to know: of messages back to back, and of woken ones.
+
+    `dispatch_s` and `processing_s` have one entry a message that was waiting, `wakeup_s` and `woken_processing_s` one
+    a message that found the thread idle.
+    """
+
+    dispatch_s: Seconds
+    processing_s: Seconds
+    wakeup_s: Seconds
+    woken_processing_s: Seconds
+
+    @classmethod
+    def of_services(cls, service_s: npt.ArrayLike) -> "HoldSamples":
+        """Return samples of a thread whose loop costs nothing and which does not mind having been idle."""
+        service = np.asarray(service_s, dtype=np.float64)
+        return cls(np.zeros(len(service)), service, np.zeros(len(service)), service)
+
+    @property
+    def hold_s(self) -> float:
+        """Mean hold of a busy thread: processing plus dispatch."""
+        return float(self.processing_s.mean() + self.dispatch_s.mean())
+
+    def redrawn(self, rng: np.random.Generator) -> "HoldSamples":
+        """Return other samples that these might have been."""
+        return HoldSamples(*self._draw(len(self.processing_s), len(self.wakeup_s), rng))
+
+    def hold_times(self, n: int, rng: np.random.Generator) -> HoldTimes:
+        """Draw the hold times of n messages."""
+        columns = (np.rint(column * NS).astype(np.int64).tolist() for column in self._draw(n, n, rng))
+        return HoldTimes(*columns)
+
+    def _draw(self, busy: int, woken: int, rng: np.random.Generator) -> tuple[Seconds, ...]:
+        """Draw what was measured of whole messages together, in blocks: neighbours are alike."""
+        of_busy = _places(len(self.processing_s), busy, rng)
+        of_woken = _places(len(self.wakeup_s), woken, rng)
+        return (
+            self.dispatch_s[of_busy],
+            self.processing_s[of_busy],
+            self.wakeup_s[of_woken],
+            self.woken_processing_s[of_woken],
+        )
+
+    def document(self) -> dict[str, Any]:
+        """Return what results say of it, s."""
+        names = ("dispatch_s", "processing_s", "wakeup_s", "woken_processing_s")
+        return {"hold_s": self.hold_s, **{name: summary(getattr(self, name)) for name in names}}
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedRuns:
+    """What runs on the same arrivals might have been: hold times and metrics of each."""
+
+    holds: Sequence[HoldTimes]
+    metrics: Sequence[dict[str, Any]]
+
+    def values(self, *path: str) -> list[float]:
+        """Return one number of every run, by its keys in the metrics."""
+        return [value_at(run, *path) for run in self.metrics]
+
+    def band(self, *path: str) -> list[float]:
+        """Return where 95 % of the runs are, [low, high]."""
+        low, high = np.percentile(self.values(*path), [2.5, 97.5])
+        return [float(low), float(high)]
+
+    def middle(self, *path: str) -> HoldTimes:
+        """Return the hold times of the run with the median number: one draw might by chance lie at the band's edge."""
+        return self.holds[int(np.argsort(self.values(*path))[len(self.metrics) // 2])]
+
+
+def predicted_runs(
+    workload: Workload, samples: HoldSamples, rng: np.random.Generator, runs: int = RUNS
+) -> PredictedRuns:
+    """Run these very arrivals with hold times drawn from a calibration, which for each run is itself drawn anew.
+
+    So the band holds what the calibration's own length leaves uncertain (double bootstrap: Efron and Tibshirani 1993).
+    """
+    holds = [samples.redrawn(rng).hold_times(len(workload), rng) for _ in range(runs)]
+    return PredictedRuns(holds, [simulate(workload, engine="compiled", hold=hold).metrics() for hold in holds])
+
+
+def value_at(metrics: dict[str, Any], *path: str) -> float:
+    """Return the number under these keys.
+
+    >>> value_at({"latency_s": {"mean": 0.5}}, "latency_s", "mean")
+    0.5
+    """
+    found: Any = metrics
+    for key in path:
+        found = found[key]
+    return float(found)
+
+
+def _places(of: int, n: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Return n places in a sample, in blocks that begin anywhere and go round at its end.
+
+    (Circular block bootstrap: Politis and Romano 1992, in Exploring the Limits of Bootstrap, p. 263.)
+    """
+    block = max(1, min(BLOCK, round(of**0.5)))
+    starts = rng.integers(0, of, size=-(-n // block))
+    places: npt.NDArray[np.int64] = (starts[:, None] + np.arange(block)).ravel()[:n] % of
+    return places
