@@ -1,82 +1,130 @@
 """`python -m sim`: predict what a workload does to one thread, by theory and by simulation."""
 
+import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
 
 from sim.command import Parser, UsageError, as_typed, out_directory, run_command
 from sim.files import json_text, write_text
-from sim.flags import add_workload_flags, workload_from, workload_words
-from sim.nominal import Nominal, nominal
+from sim.flags import add_workload_flags, complaints, whole_number, workload_from, workload_words
+from sim.size import planned_messages
+from sim.units import digits
 from sim.workload import Workload
 
 EXAMPLES = """examples:
   python -m sim --rate 300 --service-ms 5            more than one thread can do
   python -m sim --rate 150 --service-ms 5            a load it can sustain
   python -m sim --rate 150 --service-ms 5 --plot queue.png
+  python -m sim --rate 190 --messages 1e9            a billion, by Monte Carlo
   python -m sim --arrivals trace:requests.csv --rate 140 --json
+  python -m sim --sweep-rate 10:400:10 --plot curve.png
+  python -m sim --rate 300 --servers 2               two threads, one queue
+
+also: python -m sim plan      how many processes, or what service time, would do
+      python -m sim coverage  how often the intervals hold what they promise
 """
 PLOT_FORMATS = (".png", ".svg", ".pdf")
+MOST_SERVERS = 2000
 
 
 def main(argv: Sequence[str]) -> None:
     """Run the command."""
+    if argv[:1] == ["plan"]:
+        from sim.planning import main as plan  # noqa: PLC0415 - each command loads its own
+
+        return plan(argv[1:])
+    if argv[:1] == ["coverage"]:
+        from sim.coverage import main as coverage  # noqa: PLC0415
+
+        return coverage(argv[1:])
+    args = _parser().parse(argv)
+    plot, out = _plot_path(args.plot), out_directory(args.out)
+    servers = whole_number("--servers", args.servers, 1, MOST_SERVERS)
+    if args.sweep_rate is not None or args.sweep_service_ms is not None:
+        from sim.sweep import main as sweep  # noqa: PLC0415
+
+        return sweep(args, argv, servers=servers, plot=plot, out=out)
+    return predict_one(args, argv, servers=servers, plot=plot, out=out)
+
+
+def _parser() -> Parser:
     parser = Parser("python -m sim", "Predict how one thread behaves under a load: theory beside simulation.", EXAMPLES)
     add_workload_flags(parser)
+    what_if = parser.add_argument_group("what if")
+    what_if.add_argument("--servers", default="1", metavar="N", help="so many such threads, fed from one queue [1]")
+    what_if.add_argument(
+        "--sweep-rate", metavar="FROM:TO:STEP", help="a curve over these rates, or over a list such as 50,100,150"
+    )
+    what_if.add_argument(
+        "--sweep-service-ms", metavar="MS,MS,…", help="a curve over these service times, or one a service time"
+    )
     output = parser.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
     output.add_argument("--plot", metavar="FILE", help="draw queue length and latency over time (png, svg or pdf)")
     output.add_argument("--out", metavar="DIR", help="write trajectory.csv and prediction.json there")
-    args = parser.parse(argv)
-    plot = _plot_path(args.plot)
-    out = out_directory(args.out)
-    workload = workload_from(args)
-    run(workload, argv, workload_words(args), as_json=args.json, plot=plot, out=out)
+    return parser
 
 
-def run(
-    workload: Workload, argv: Sequence[str], asked: Sequence[str], *, as_json: bool, plot: Path | None, out: Path | None
+def predict_one(
+    args: argparse.Namespace, argv: Sequence[str], *, servers: int, plot: Path | None, out: Path | None
 ) -> None:
-    """Predict, and show or write what came of it."""
+    """Predict one workload, and show or write what came of it."""
+    workload = workload_from(args, stored=False)
     # What follows takes a moment to load, so bad input has been refused before.
-    from sim.bands import ensemble_band  # noqa: PLC0415
-    from sim.run import simulate  # noqa: PLC0415
+    from sim.prediction import MONTE_CARLO, engine_for, predict  # noqa: PLC0415
 
-    theory = nominal(workload)
-    trajectory = simulate(workload)
-    simulated = trajectory.metrics()
-    band = ensemble_band(workload)
-    document = json_text(_document(workload, as_typed("sim", argv), theory, simulated | {"ensemble_band": band}))
-    if out is not None:
+    check_several(workload, servers)
+    with complaints(args):
+        engine = engine_for(workload, servers)
+        if engine != MONTE_CARLO:
+            len(workload)  # what only generating shows
+    if engine == MONTE_CARLO and (plot or out):
+        asked = f"--plot {plot}" if plot else f"--out {out}"
+        raise UsageError(f"{asked}: nothing is stored of more than 1e6 messages; ask for fewer, as in --messages 1e6")
+    with _progress(f"{digits(planned_messages(workload))} messages", shown=engine == MONTE_CARLO) as advance:
+        prediction = predict(workload, servers, engine=engine, on_progress=advance)
+    document = json_text({"schema_version": 1, "command": as_typed("sim", argv), **prediction.document()})
+    if out is not None and prediction.trajectory is not None:
         out.mkdir(parents=True, exist_ok=True)
-        trajectory.write_csv(out / "trajectory.csv")
+        prediction.trajectory.write_csv(out / "trajectory.csv")
         write_text(out / "prediction.json", document)
-    if plot is not None:
+    if plot is not None and prediction.trajectory is not None:
         from sim.plot import draw  # noqa: PLC0415 - matplotlib only where something is drawn
 
-        draw(plot, workload, theory, trajectory)
-    if as_json:
+        draw(plot, workload, prediction.theory, prediction.trajectory)
+    if args.json:
         print(document, end="")
-    else:
-        from rich.console import Console  # noqa: PLC0415
+        return
+    from rich.console import Console  # noqa: PLC0415
 
-        from sim.result import Result  # noqa: PLC0415
-        from sim.screen import show  # noqa: PLC0415
+    from sim.screen import show  # noqa: PLC0415
 
-        show(Console(highlight=False), Result(workload, asked, theory, trajectory, simulated, band))
-        if plot is not None:
-            print(f"\nDrawn: {plot}")
+    show(Console(highlight=False), prediction, workload_words(args))
+    if plot is not None:
+        print(f"\nDrawn: {plot}")
 
 
-def _document(workload: Workload, command: str, theory: Nominal, simulated: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "schema_version": 1,
-        "command": command,
-        "workload": workload.describe(),
-        "theory": theory.document(),
-        "simulated": simulated,
+def check_several(workload: Workload, servers: int) -> None:
+    """Refuse what only one thread has."""
+    one_thread_only = {
+        "--order": workload.order != "fifo",
+        "--inbox": workload.inbox is not None,
+        "--query-rate": bool(workload.query_rate_per_s),
     }
+    flag = next((flag for flag, given in one_thread_only.items() if given), None)
+    if servers > 1 and flag is not None:
+        raise UsageError(f"--servers {servers} with {flag}: several servers are first come, first served; leave it out")
+
+
+def _progress(what: str, *, shown: bool) -> AbstractContextManager[Callable[[float], object]]:
+    """Return a bar where there is something to wait for."""
+    if not shown:
+        return nullcontext(lambda share: None)
+    from sim.terminal import progress  # noqa: PLC0415 - rich's bars take a moment to load
+
+    return progress(what)
 
 
 def _plot_path(text: str | None) -> Path | None:

@@ -26,7 +26,7 @@ GROWTHS = ("queue_growth_per_s", "latency_growth_s_per_s")
 BLOCK = 25  # neighbours are alike, so hold times are drawn in runs of up to this many
 
 
-def ensemble_band(workload: Workload, runs: int = RUNS) -> dict[str, Any] | None:
+def ensemble_band(workload: Workload, servers: int = 1, runs: int = RUNS) -> dict[str, Any] | None:
     """Return [2.5 %, 97.5 %] over `runs` runs of latency mean, p50, p95, p99 (s) and of both growths.
 
     None where a workload cannot be drawn again (a recording), has no message or is too long; a pair is None where its
@@ -35,7 +35,7 @@ def ensemble_band(workload: Workload, runs: int = RUNS) -> dict[str, Any] | None
     if workload.arrivals_kind == "trace" or not round(planned_messages(workload)):
         return None
     try:
-        metrics = list(_drawn_again(workload, runs))
+        metrics = list(_drawn_again(workload, servers, runs))
     except InvalidWorkload:  # messages so rare that another seed's do not fit into the range of time
         return None
     if not metrics:
@@ -44,17 +44,18 @@ def ensemble_band(workload: Workload, runs: int = RUNS) -> dict[str, Any] | None
     return {"latency_s": latency, **{name: _middle([run[name] for run in metrics]) for name in GROWTHS}}
 
 
-def _drawn_again(workload: Workload, runs: int) -> Iterator[dict[str, Any]]:
+def _drawn_again(workload: Workload, servers: int, runs: int) -> Iterator[dict[str, Any]]:
     """Yield the metrics of runs with the seeds after the workload's own; none where that would take too long."""
     seeds = ((workload.seed + k) % 2**63 for k in range(1, runs + 1))
     if planned_messages(workload) <= MOST_SEEDED:
-        plain = workload.order == "fifo" and not workload.query_rate_per_s
+        plain = workload.order == "fifo" and not workload.query_rate_per_s and servers == 1
         for seed in seeds:
             again = workload.reseeded(seed)
             # An inbox makes the source wait, and nobody else. The compiled engine would take longer to load than
             # this takes to run.
-            yield (_first_come(again) if plain else simulate(again, engine="compiled")).metrics()
-    elif is_drawable(workload) and planned_messages(workload) <= MOST_DRAWN:
+            run = _first_come(again) if plain else simulate(again, engine="compiled", servers=servers)
+            yield run.metrics(servers)
+    elif servers == 1 and is_drawable(workload) and planned_messages(workload) <= MOST_DRAWN:
         from sim.montecarlo import monte_carlo  # noqa: PLC0415 - numba only where it is needed
 
         for seed in seeds:

@@ -59,6 +59,36 @@ def replay(
     return messages, queries
 
 
+def replay_many(arrival_ns: Nanoseconds, service_ns: Nanoseconds, servers: int) -> Nanoseconds:
+    """Return (taken, start, finish) of messages served in order of arrival by so many servers, shape (3, n), ns.
+
+    The one queue lies outside of all of them, so a message is taken as it arrives (Kiefer and Wolfowitz 1955).
+    """
+    messages = np.empty((3, len(arrival_ns)), np.int64)
+    _many(arrival_ns, service_ns, np.zeros(servers, np.int64), messages)
+    return messages
+
+
+@njit(cache=True)
+def _many(arrival: Any, service: Any, free: Any, messages: Any) -> None:
+    """Give each message to the server that is free first: `free` is a heap of when each of them will be."""
+    taken, start, finish = messages
+    for i in range(len(arrival)):
+        taken[i] = arrival[i]
+        start[i] = max(arrival[i], free[0])
+        finish[i] = start[i] + service[i]
+        place = 0
+        while 2 * place + 1 < len(free):
+            child = 2 * place + 1
+            if child + 1 < len(free) and free[child + 1] < free[child]:
+                child += 1
+            if free[child] >= finish[i]:
+                break
+            free[place] = free[child]
+            place = child
+        free[place] = finish[i]
+
+
 @njit(cache=True)
 def _recursion(arrival: Any, service: Any, waits: Any) -> None:
     free = np.int64(0)

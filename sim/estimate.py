@@ -21,7 +21,7 @@ from sim.workload import Workload
 BATCHES = 10
 STUDENT = 2.2621571628540993  # the 97.5 % quantile of Student's t with BATCHES − 1 degrees of freedom
 NORMAL = 1.959963984540054  # the same of the normal distribution
-TRUSTED = 3000  # relaxation times: a run of so many has intervals that cover what they promise
+TRUSTED = 5000  # relaxation times: a run of so many has intervals that cover what they promise
 Edges = tuple[float, float]
 
 
@@ -105,19 +105,23 @@ def relaxation_s(workload: Workload) -> float | None:
 
     Exact rates of decay for M/D/1, D/(ρ − 1 − ln ρ), and M/M/1, S/(1 − √ρ)² (Cohen 1982, The Single Server Queue,
     III.7); otherwise 2 (c_a² + c_s²) S/(1 − ρ)² of the diffusion that the queue looks like near the limit (Whitt 1989,
-    Management Science 35:1341), with the index of dispersion of counts for c_a².
+    Management Science 35:1341), with the index of dispersion of counts for c_a², and queries as part of the work.
     """
-    rate, service_s = workload.rate_per_s, workload.service_s
-    scatter = _arrival_scatter(workload)
-    if rate is None or service_s is None or scatter is None or rate * service_s >= 1.0:
+    rate, service_s, scatter = workload.rate_per_s, workload.service_s, _arrival_scatter(workload)
+    if rate is None or service_s is None or scatter is None:
         return None
-    rho = rate * service_s
-    if isinstance(workload.arrival_process, Poisson):
+    messages, queries = rate * service_s, workload.query_rate_per_s * workload.query_service_s
+    rho = messages + queries
+    if rho >= 1.0:
+        return None
+    if isinstance(workload.arrival_process, Poisson) and not queries:
         if isinstance(workload.service_times, Deterministic):
             return MD1(rate, service_s).relaxation_s
         if isinstance(workload.service_times, Exponential):
             return service_s / (1.0 - math.sqrt(rho)) ** 2
-    return 2.0 * (scatter + workload.service_moments[0] - 1.0) * service_s / (1.0 - rho) ** 2
+    # E[S²]/E[S] = (1 + c_s²) S of whatever holds the thread.
+    second_s = (messages * service_s * workload.service_moments[0] + queries * workload.query_service_s) / rho
+    return 2.0 * ((scatter - 1.0) * service_s + second_s) / (1.0 - rho) ** 2
 
 
 def _arrival_scatter(workload: Workload) -> float | None:
@@ -146,7 +150,8 @@ def messages_for(workload: Workload, relative: float) -> int | None:
 
     From the exact asymptotic variance of M/G/1 latencies.
     """
-    if not isinstance(workload.arrival_process, Poisson) or relaxation_s(workload) is None:
+    known = isinstance(workload.arrival_process, Poisson) and not workload.query_rate_per_s
+    if not known or relaxation_s(workload) is None:
         return None
     queue = MG1(workload.rate_per_s or 0.0, workload.service_s or 0.0, *workload.service_moments)
     variance = queue.latency_asymptotic_var_s2

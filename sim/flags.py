@@ -6,7 +6,8 @@ here; what a value may be is `Workload`'s business, and its complaint is told in
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -150,10 +151,11 @@ def flags_of(workload: Workload) -> list[str]:
     return words
 
 
-def workload_from(args: argparse.Namespace) -> Workload:
+def workload_from(args: argparse.Namespace, *, stored: bool = True, quiet: bool = False) -> Workload:
     """Return the workload that the flags describe; UsageError names flag, value and remedy.
 
-    What the sources have to tell (rows that were out of order) goes to stderr.
+    `stored`: it is generated, and must fit into memory. What the sources have to tell (rows that were out of order)
+    goes to stderr, unless `quiet`.
     """
     given = {name: getattr(args, flag.field, None) for name, flag in FLAGS.items()}
     if given["--duration"] is not None and given["--messages"] is not None:
@@ -161,18 +163,64 @@ def workload_from(args: argparse.Namespace) -> Workload:
             f"--duration {given['--duration']} and --messages {given['--messages']}: give one of them, not both"
         )
     fields = {FLAGS[name].field: _value(name, text) for name, text in given.items() if text is not None}
-    try:
+    with complaints(args):
         workload = Workload(**fields)
-        len(workload)  # what only generating shows
-    except InvalidWorkload as error:
-        name = next(name for name, flag in FLAGS.items() if flag.field == error.field)
-        text = given[name] if given[name] is not None else _default_text(error)
-        raise UsageError(f"{name} {text}: {_remedy(name, error)}") from None
-    except RecordingError as error:
-        raise UsageError(str(error)) from None
-    for note in workload.notes:
+        if stored:
+            len(workload)  # what only generating shows
+    for note in () if quiet else workload.notes:
         print(note, file=sys.stderr)
     return workload
+
+
+@contextmanager
+def complaints(args: argparse.Namespace) -> Iterator[None]:
+    """Turn what is wrong with a workload into a UsageError in the flag's own words."""
+    try:
+        yield
+    except InvalidWorkload as error:
+        name = next(name for name, flag in FLAGS.items() if flag.field == error.field)
+        text = getattr(args, error.field, None)
+        raise UsageError(f"{name} {text or _default_text(error)}: {_remedy(name, error)}") from None
+    except RecordingError as error:
+        raise UsageError(str(error)) from None
+
+
+def number_list(name: str, text: str, most: int) -> list[float]:
+    """Return the numbers that FROM:TO:STEP or a list with commas spells, at most so many; UsageError otherwise.
+
+    >>> number_list("--sweep-rate", "10:40:10", 99), number_list("--sweep-rate", "1,5", 99)
+    ([10.0, 20.0, 30.0, 40.0], [1.0, 5.0])
+    """
+    remedy = f"{name} {text}: write FROM:TO:STEP or a list, above 0, as in {name} 10:400:10 or {name} 50,100,150"
+    try:
+        parts = [Decimal(part) for part in text.split(":" if ":" in text else ",")]
+    except InvalidOperation:
+        raise UsageError(remedy) from None
+    if not all(part.is_finite() and 0 < part < 10**9 for part in parts) or (":" in text and len(parts) != 3):
+        raise UsageError(remedy)
+    if ":" not in text:
+        values = parts
+    else:
+        first, last, step = parts
+        if last < first:
+            raise UsageError(remedy)
+        if (last - first) / step >= most:
+            raise UsageError(f"{name} {text}: more than {most} points; take longer steps")
+        values = [first + k * step for k in range(int((last - first) / step) + 1)]
+    if len(values) > most:
+        raise UsageError(f"{name} {text}: more than {most} points; give fewer")
+    return [float(value) for value in values]
+
+
+def whole_number(name: str, text: str, least: int, most: int) -> int:
+    """Return the whole number that a flag's text spells; UsageError if it is none or out of range."""
+    try:
+        value = _integer(text)
+    except ValueError:
+        value = least - 1
+    if not least <= value <= most:
+        raise UsageError(f"{name} {text}: must be a whole number from {least} to {most}")
+    return value
 
 
 def _value(name: str, text: str) -> Any:

@@ -20,12 +20,14 @@ BASE = (1023 + LOWEST) << BITS
 BINS = (HIGHEST - LOWEST) << BITS
 
 
-def edges() -> Seconds:
+def _edges() -> Seconds:
     """Return the lower edge of each bin and, last, the upper edge of the last; shape (BINS + 1,)."""
-    bits = (np.arange(BINS + 1) + BASE) << SHIFT
-    found = bits.view(np.float64)
+    found = ((np.arange(BINS + 1) + BASE) << SHIFT).view(np.float64)
     found[0] = 0.0
     return found
+
+
+EDGES = _edges()
 
 
 def quantile(counts: Counts, p: float) -> float:
@@ -41,14 +43,16 @@ def quantile(counts: Counts, p: float) -> float:
     place = int(np.searchsorted(upto, rank, side="right"))
     if place == 0:
         return 0.0
-    low, high = edges()[place : place + 2]
+    low, high = EDGES[place : place + 2]
     return float(low + (high - low) * (rank - upto[place - 1] + 0.5) / counts[place])
 
 
 def shares_above(counts: Counts, x: float) -> Seconds:
     """Return the share above `x` of each row of `counts`, shape (rows, BINS): linear within the bin that holds x."""
-    place = int(np.searchsorted(edges(), x, side="right")) - 1
-    low, high = edges()[place : place + 2]
+    place = min(int(np.searchsorted(EDGES, x, side="right")) - 1, BINS - 1)
+    if place < 0:
+        return np.ones(len(counts))
+    low, high = EDGES[place : place + 2]
     inside = counts[:, place] * ((high - x) / (high - low) if place else 0.0)
     shares: Seconds = (counts[:, place + 1 :].sum(axis=1) + inside) / counts.sum(axis=1)
     return shares

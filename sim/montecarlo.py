@@ -13,13 +13,13 @@ import numpy as np
 
 from sim import kernels
 from sim.arrivals import Bursty, Poisson
-from sim.histogram import BINS, Counts, quantile
+from sim.estimate import BATCHES
+from sim.histogram import BINS, Counts, quantile, shares_above
 from sim.service import Empirical, Exponential, Lognormal, ServiceTimes
 from sim.size import planned_messages
 from sim.summary import SUMMARY, Seconds, ratio
 from sim.workload import Workload
 
-BATCHES = 20
 CHUNK = 1 << 14  # messages drawn at a time, few enough to stay in the processor's cache
 TURN = 1 << 17  # messages between two looks at whether someone wants to stop
 
@@ -89,6 +89,43 @@ class LongRun:
         if not self.constant or which in (kernels.OF_WAITS, kernels.OF_RESIDUALS):
             return quantile(self.counts[:, which].sum(axis=0), p)
         return 1.0 if which == kernels.OF_WORK else self.quantile(kernels.OF_WAITS, p) + 1.0
+
+    @property
+    def wait_batches(self) -> "CountedBatches":
+        """The run's batches, of waits."""
+        return CountedBatches(self, kernels.OF_WAITS)
+
+    @property
+    def latency_batches(self) -> "CountedBatches":
+        """The run's batches, of latencies."""
+        return CountedBatches(self, kernels.OF_LATENCIES)
+
+
+@dataclass(frozen=True, slots=True)
+class CountedBatches:
+    """Batches of which only histograms and sums are left, as `sim.estimate` wants them."""
+
+    run: LongRun
+    which: int
+
+    @property
+    def means(self) -> Seconds:
+        """The mean of each batch, s."""
+        run = self.run
+        sums = run.wait_sums + (run.work_sums if self.which == kernels.OF_LATENCIES else 0.0)
+        means: Seconds = sums / run.batch_sizes * run.unit_s
+        return means
+
+    def shares_above(self, t_s: float) -> Seconds:
+        """Return the share above `t_s` of each batch."""
+        run, at = self.run, t_s / self.run.unit_s
+        if self.which == kernels.OF_LATENCIES and run.constant:
+            return shares_above(run.counts[:, kernels.OF_WAITS], at - 1.0)
+        return shares_above(run.counts[:, self.which], at)
+
+    def quantile(self, p: float) -> float:
+        """Return the p quantile of the whole run, s."""
+        return self.run.quantile(self.which, p) * self.run.unit_s
 
 
 def monte_carlo(

@@ -3,10 +3,14 @@
 Where no formula exists, the numbers are None and the note names the nearest formula that does.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sim.theory import MD1, MG1, MM1
+import numpy as np
+
+from sim.estimate import relaxation_s
+from sim.recording import NS
+from sim.theory import MD1, MG1, MM1, Dispersion, MDc, Priority, PriorityClass, dispersion, gap_scv, kingman_wait_s
 from sim.theory.distribution import Distribution
 from sim.workload import Workload
 
@@ -17,18 +21,26 @@ PERCENTILES = {"p50": 0.5, "p95": 0.05, "p99": 0.01}
 
 @dataclass(frozen=True, slots=True)
 class Nominal:
-    """The `theory` object of the JSON documents, as attributes; times in seconds."""
+    """The `theory` object of the JSON documents, as attributes; times in seconds, of the steady state.
+
+    `queries` is the mean wait and latency of queries; `relaxation_s` about how long a run takes to forget its empty
+    start; `dispersion` the index of dispersion of counts of a recording at several windows.
+    """
 
     model: str
+    servers: int
     utilization: float | None
     stable: bool | None
     capacity_per_s: float
-    queue_growth_per_s: float | None
-    latency_growth_s_per_s: float | None
-    wait_s: Numbers | None
-    latency_s: Numbers | None
-    queue_length: dict[str, float] | None
-    note: str | None
+    queue_growth_per_s: float | None = None
+    latency_growth_s_per_s: float | None = None
+    wait_s: Numbers | None = None
+    latency_s: Numbers | None = None
+    queue_length: dict[str, float] | None = None
+    queries: dict[str, Numbers] | None = None
+    relaxation_s: float | None = None
+    dispersion: tuple[Dispersion, ...] | None = None
+    note: str | None = None
 
     @property
     def remark(self) -> str:
@@ -37,11 +49,15 @@ class Nominal:
 
     def document(self) -> dict[str, Any]:
         """Return the object as JSON has it."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        values = {name: getattr(self, name) for name in self.__slots__}
+        indices = self.dispersion and [
+            {"window_s": one.window_s, "index": one.index, "windows": one.windows} for one in self.dispersion
+        ]
+        return values | {"dispersion": indices}
 
 
-def nominal(workload: Workload) -> Nominal:
-    """Return what theory says about a workload.
+def nominal(workload: Workload, servers: int = 1) -> Nominal:
+    """Return what theory says about a workload on so many servers fed from one queue.
 
     >>> nominal(Workload(rate_per_s=300, service_s=0.005)).queue_growth_per_s
     100.0
@@ -50,29 +66,29 @@ def nominal(workload: Workload) -> Nominal:
     """
     rate, service_s = workload.offered_rate_per_s, workload.service_s
     assert service_s is not None  # a workload fills it in
-    free = 1.0 - _query_share(workload)
+    free = servers - _query_share(workload)
     capacity = max(free, 0.0) / service_s
-    name = _model_name(workload)
+    name = _model_name(workload, servers)
     if rate is None:
         note = "all messages arrive in one instant: there is no rate, and no steady state to speak of"
-        return Nominal(name, None, None, capacity, None, None, None, None, None, note)
-    rho, stable = rate * service_s, rate < capacity or (name == "D/D/1" and rate == capacity)
+        return Nominal(name, servers, None, None, capacity, note=note)
+    rho, stable = rate * service_s / servers, rate < capacity or (name == "D/D/1" and rate == capacity)
+    found = Nominal(name, servers, rho, stable, capacity, dispersion=_dispersion(workload))
+    if stable:
+        return _steady(found, workload, rate, service_s)
     growth = max(0.0, rate - capacity)
     # Queries end with the arrivals and leave the thread to the backlog, so that waits no longer grow in proportion.
-    latency_growth = max(0.0, rate / capacity - 1.0) if free == 1.0 else None
-    if not stable:
-        why = _why(workload, rate, growth)
-        return Nominal(name, rho, False, capacity, growth, latency_growth, None, None, None, why)
-    known, remark = _known(workload, rate, service_s)
-    wait_s, latency_s = known or (None, None)
-    queue = {"mean": rate * wait_s["mean"]} if wait_s and wait_s["mean"] is not None else None
-    return Nominal(name, rho, True, capacity, 0.0, 0.0, wait_s, latency_s, queue, remark)
+    latency_growth = max(0.0, rate / capacity - 1.0) if free == servers else None
+    why = _why(workload, rate, growth, servers)
+    return replace(found, queue_growth_per_s=growth, latency_growth_s_per_s=latency_growth, note=why)
 
 
-def _why(workload: Workload, rate: float, growth: float) -> str:
+def _why(workload: Workload, rate: float, growth: float, servers: int) -> str:
     """Say why there is no steady state."""
     service_s, asked = workload.service_s or 0.0, _query_share(workload)
-    why = f"rate {rate:g}/s × service {service_s * 1e3:g} ms = utilization {rate * service_s:g}"
+    why = f"rate {rate:g}/s × service {service_s * 1e3:g} ms"
+    why += f" over {servers} servers" if servers > 1 else ""
+    why += f" = utilization {rate * service_s / servers:g}"
     if asked:
         why += f", and queries take another {asked:g}"
     growing = "growth shown instead" if growth else "at exactly the capacity a queue grows too, if more slowly"
@@ -86,33 +102,127 @@ def _query_share(workload: Workload) -> float:
     return workload.query_rate_per_s * workload.query_service_s
 
 
-def _model_name(workload: Workload) -> str:
+def _model_name(workload: Workload, servers: int) -> str:
     arrivals = {"poisson": "M", "deterministic": "D"}.get(workload.arrivals, "G")
     service = {"deterministic": "D", "exponential": "M"}.get(workload.service, "G")
-    return f"{arrivals}/{service}/1"
+    return f"{arrivals}/{service}/{servers}"
 
 
-def _known(workload: Workload, rate: float, service_s: float) -> tuple[tuple[Numbers, Numbers] | None, str | None]:
-    """Return (wait, latency) as far as they are known in steady state, and what is to be said about them."""
-    if workload.arrivals == workload.service == "deterministic" and not workload.query_rate_per_s:
+def _dispersion(workload: Workload) -> tuple[Dispersion, ...] | None:
+    """Return the index of dispersion of counts of a recording, whose arrivals need not be those of any formula."""
+    if workload.arrivals_kind != "trace":
+        return None
+    try:
+        return dispersion(np.asarray(workload.arrivals_ns) / NS)
+    except ValueError:  # too few to tell
+        return None
+
+
+def _steady(found: Nominal, workload: Workload, rate: float, service_s: float) -> Nominal:
+    """Add what is known of the steady state, and what is to be said about it."""
+    wait_s, latency_s, remark = _known(workload, rate, service_s, found)
+    return replace(
+        found,
+        queue_growth_per_s=0.0,
+        latency_growth_s_per_s=0.0,
+        wait_s=wait_s,
+        latency_s=latency_s,
+        queue_length={"mean": rate * wait_s["mean"]} if wait_s and wait_s["mean"] is not None else None,
+        queries=_answers(workload, rate, service_s),
+        relaxation_s=relaxation_s(workload) if found.servers == 1 else None,
+        note=remark,
+    )
+
+
+Known = tuple[Numbers | None, Numbers | None, str | None]
+
+
+def _known(workload: Workload, rate: float, service_s: float, found: Nominal) -> Known:
+    """Return wait and latency as far as they are known, and a remark where that is not all."""
+    constant = workload.service == "deterministic"
+    if found.model == "D/D/1" and not workload.query_rate_per_s:
         names = ("mean", *PERCENTILES)
-        return (dict.fromkeys(names, 0.0), dict.fromkeys(names, service_s)), None
-    md1 = MD1(rate, service_s)
-    nearest = f"the nearest that has one is M/D/1 at this rate: mean wait {md1.wait.mean() * 1e3:.3g} ms"
-    if workload.query_rate_per_s:
-        return None, f"no formula here for messages that share the thread with queries; {nearest}"
+        return dict.fromkeys(names, 0.0), dict.fromkeys(names, service_s), None
     if workload.arrivals != "poisson":
-        what = f"{workload.arrivals.partition(':')[0]} arrivals with {workload.service.partition(':')[0]} service"
-        return None, f"no closed form for {what}; {nearest}"
-    queues: dict[str, MD1 | MM1] = {"deterministic": md1, "exponential": MM1(rate, service_s)}
+        return None, None, _nearest(workload, rate, service_s, found)
+    if found.servers > 1:
+        if not constant or workload.order != "fifo":
+            return None, None, "several servers: exact for Poisson arrivals and constant service only"
+        exact = MDc(rate, service_s, found.servers)
+        return _numbers(exact.wait), _numbers(exact.latency), None
+    if workload.query_rate_per_s:
+        return _beside_queries(workload, rate, service_s)
+    return _alone(workload, rate, service_s)
+
+
+def _alone(workload: Workload, rate: float, service_s: float) -> Known:
+    """Return what is known of Poisson messages that have the thread to themselves."""
+    queues: dict[str, type[MD1] | type[MM1]] = {"deterministic": MD1, "exponential": MM1}
     if workload.service in queues and workload.order == "fifo":
-        exact = queues[workload.service]
-        return (_numbers(exact.wait), _numbers(exact.latency)), None
-    mean_s = MG1(rate, service_s, workload.service_moments[0]).wait_mean_s
+        queue = queues[workload.service](rate, service_s)
+        return _numbers(queue.wait), _numbers(queue.latency), None
+    mean_s = MG1(rate, service_s, *workload.service_moments).wait_mean_s
     note = "M/G/1: the mean is exact (Pollaczek–Khinchine); percentiles have no closed form"
     if workload.order != "fifo":
         note = "the mean wait is that of fifo (conservation); percentiles are not"
-    return (_mean_only(mean_s), _mean_only(mean_s + service_s)), note
+    return _mean_only(mean_s), _mean_only(mean_s + service_s), note
+
+
+def _nearest(workload: Workload, rate: float, service_s: float, found: Nominal) -> str:
+    """Say why there is no formula, which is the nearest, and how far it can be trusted."""
+    kind = workload.arrivals.partition(":")[0]
+    what = f"no closed form for {kind} arrivals with {workload.service.partition(':')[0]} service"
+    if found.servers > 1:
+        return f"{what} on several servers"
+    if workload.arrivals_kind != "trace":
+        return (
+            f"{what}; the nearest that has one is M/D/1 at this rate: mean wait {_ms(MD1(rate, service_s).wait.mean())}"
+        )
+    near = f"the nearest are M/D/1 (mean wait {_ms(MD1(rate, service_s).wait.mean())})"
+    if found.dispersion is None:
+        return f"{what}; {near}; too few messages to tell how far they can be trusted"
+    gaps = gap_scv(np.asarray(workload.arrivals_ns) / NS)
+    near += f" and Kingman's ({_ms(kingman_wait_s(rate, service_s, gaps, workload.service_moments[0] - 1.0))})"
+    worst = max(found.dispersion, key=lambda one: one.index)
+    if worst.is_poisson_like:
+        return f"{what}; {near}: counts scatter like Poisson's, so the first should be close"
+    return (
+        f"{what}; {near}, and neither is to be trusted here: over {worst.window_s:.3g} s counts scatter "
+        f"{worst.index:.3g} times as much as Poisson's (index of dispersion), because messages come in clusters. "
+        "The simulation runs on the recording itself"
+    )
+
+
+def _shared(workload: Workload, rate: float, service_s: float) -> tuple[Priority, int]:
+    """Return the queue of messages and queries, and which class the messages are."""
+    messages = PriorityClass(rate, service_s, workload.service_moments[0])
+    queries = PriorityClass(workload.query_rate_per_s, workload.query_service_s)
+    first = workload.query_policy != "idle"
+    return Priority((queries, messages) if first else (messages, queries)), int(first)
+
+
+def _beside_queries(workload: Workload, rate: float, service_s: float) -> Known:
+    queue, place = _shared(workload, rate, service_s)
+    if workload.query_policy == "fifo":
+        note = (
+            "queries go behind what is due when they are seen, nearly first come, first served, where the mean wait "
+            f"would be {_ms(queue.fifo_wait_mean_s)} (Pollaczek–Khinchine)"
+        )
+        return None, None, note
+    mean_s = queue.wait_of(place)
+    note = "the mean is exact (Cobham, priority without interruption); percentiles have no closed form here"
+    return _mean_only(mean_s), _mean_only(mean_s + service_s), note
+
+
+def _answers(workload: Workload, rate: float, service_s: float) -> dict[str, Numbers] | None:
+    """Return mean wait and latency of queries, where known and in steady state."""
+    if not workload.query_rate_per_s or workload.query_policy == "fifo" or workload.arrivals != "poisson":
+        return None
+    queue, place = _shared(workload, rate, service_s)
+    if workload.query_policy == "idle" and not queue.stable:
+        return None
+    wait_s = queue.wait_of(1 - place)
+    return {"wait_s": {"mean": wait_s}, "latency_s": {"mean": wait_s + workload.query_service_s}}
 
 
 def _numbers(times: Distribution) -> Numbers:
@@ -121,3 +231,7 @@ def _numbers(times: Distribution) -> Numbers:
 
 def _mean_only(mean: float) -> Numbers:
     return {"mean": mean, **dict.fromkeys(PERCENTILES)}
+
+
+def _ms(value_s: float) -> str:
+    return f"{value_s * 1e3:.3g} ms"

@@ -1,6 +1,7 @@
 """The screen of a load beyond the limit: there is no steady state, so it shows growth instead."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,46 +9,74 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from sim.checks import InvalidWorkload
 from sim.command import as_typed
 from sim.nominal import nominal
-from sim.result import Result, numbers
+from sim.prediction import Prediction
+from sim.side_by_side import numbers
 from sim.terminal import indented, table
+from sim.theory import Transient
+from sim.trajectory import Trajectory
 from sim.units import digits, seconds, signed, span
 from sim.workload import Workload
 
 _BARS = "▁▂▃▄▅▆▇█"
 
 
-def overloaded(result: Result) -> list[RenderableType]:
+def overloaded(prediction: Prediction, asked: Sequence[str]) -> list[RenderableType]:
     """Return the screen of a load that one thread cannot sustain: how fast it falls behind, and what would help."""
-    theory, workload = result.theory, result.workload
+    theory, workload = prediction.theory, prediction.workload
     if theory.utilization is None or not theory.queue_growth_per_s or not theory.capacity_per_s:
-        limit = Text.assemble(
-            ("\nNO STEADY STATE", "bold red"), ": at least as much work arrives as one thread can do."
-        )
-        return [limit, Text(f"{theory.remark}\n"), indented(numbers(result))]
-    capacity = theory.capacity_per_s
-    return [
+        return _at_the_limit(prediction)
+    thread = "the thread" if prediction.servers == 1 else f"{prediction.servers} processes"
+    parts: list[RenderableType] = [
         Text.assemble(
             ("\nOVERLOADED", "bold red"),
-            f": {digits(workload.offered_rate_per_s)} messages/s arrive; the thread can finish {digits(capacity)}/s.",
+            f": {digits(workload.offered_rate_per_s)} messages/s arrive; {thread} can finish "
+            f"{digits(theory.capacity_per_s)}/s.",
         ),
-        Text(_consequence(result)),
+        Text(_consequence(prediction)),
         Text(""),
-        indented(_growth_table(result)),
+        indented(_growth_table(prediction)),
         Text(""),
-        indented(_picture(result)),
-        Text("\nWhat would have to change (any one of these):", style="bold"),
-        indented(_remedies(result)),
+    ]
+    if prediction.trajectory is not None:
+        parts += [indented(_picture(prediction.trajectory, workload.horizon_s)), Text("")]
+    return [
+        *parts,
+        Text("What would have to change (any one of these):", style="bold"),
+        indented(_remedies(prediction)),
         Text(""),
-        Text(_overload_footnote(result), style="dim"),
+        Text(_footnote(prediction, asked), style="dim"),
     ]
 
 
-def _consequence(result: Result) -> str:
+def _at_the_limit(prediction: Prediction) -> list[RenderableType]:
+    """Return the screen where as much work arrives as can be done, or where no rate is known."""
+    limit = Text.assemble(("\nNO STEADY STATE", "bold red"), ": at least as much work arrives as one thread can do.")
+    parts: list[RenderableType] = [limit, Text(f"{prediction.theory.remark}\n"), indented(numbers(prediction))]
+    exact = _transient(prediction)
+    if exact is not None:
+        last_s = float(prediction.workload.horizon_s)
+        says = (
+            f"Its growth rate is 0, and yet the queue grows without end, like the square root of time: from an empty "
+            f"start {digits(float(exact.waiting(last_s)))} messages are expected to wait after {seconds(last_s)}, and "
+            f"{digits(float(exact.waiting(100.0 * last_s)))} after a hundred times as long."
+        )
+        parts += [Text(""), Text(says)]
+    return parts
+
+
+def _transient(prediction: Prediction) -> Transient | None:
+    """Return the exact theory of an empty start, where there is one."""
+    workload = prediction.workload
+    if prediction.theory.model != "M/D/1" or workload.query_rate_per_s:
+        return None
+    return Transient(workload.rate_per_s or 0.0, workload.service_s or 0.0)
+
+
+def _consequence(prediction: Prediction) -> str:
     """Say what it means that there is no steady state."""
-    theory, workload = result.theory, result.workload
+    theory, workload = prediction.theory, prediction.workload
     slope = digits(theory.latency_growth_s_per_s)
     says = (
         f"There is no steady state (utilization {digits(theory.utilization)}{_asked(workload)}). "
@@ -69,37 +98,51 @@ def _asked(workload: Workload) -> str:
     return f", and another {digits(share)} for queries" if share and workload.query_policy != "idle" else ""
 
 
-def _growth_table(result: Result) -> Table:
-    theory, simulated, band = result.theory, result.simulated, result.band
-    last_s = result.workload.horizon_s
+def _growth_table(prediction: Prediction) -> Table:
+    theory, simulated, band = prediction.theory, prediction.simulated, prediction.band
+    run, exact = prediction.trajectory, _transient(prediction)
+    last_s = _horizon_s(prediction)
     growth, slope = theory.queue_growth_per_s or 0.0, theory.latency_growth_s_per_s
-    grid = table("", "predicted", "simulated", "95 % of runs" if band else "")
-
-    def row(name: str, predicted: str, measured: str, interval: str = "") -> None:
-        grid.add_row(name, predicted, measured, interval)
-
-    row(
-        "queue grows, messages/s",
-        signed(growth),
-        signed(simulated["queue_growth_per_s"]),
-        _spread(band, "queue_growth_per_s"),
-    )
-    row(
-        "waits grow, seconds per second",
-        signed(slope),
-        signed(simulated["latency_growth_s_per_s"]),
-        _spread(band, "latency_growth_s_per_s"),
-    )
-    if slope is not None and result.workload.order == "fifo":
+    grid = table("", "predicted", "simulated", "95 % of runs" if band or exact else "")
+    for label, value, name in (
+        ("queue grows, messages/s", growth, "queue_growth_per_s"),
+        ("waits grow, seconds per second", slope, "latency_growth_s_per_s"),
+    ):
+        grid.add_row(label, signed(value), signed(simulated[name]), _spread(band, name))
+    if slope is not None and prediction.workload.order == "fifo" and run is not None:
         for at_s in (0.1 * last_s, 0.5 * last_s, last_s):
-            row(f"wait of a message at {seconds(at_s)}", seconds(slope * at_s), _waits_around(result, at_s))
+            grid.add_row(f"wait of a message at {seconds(at_s)}", seconds(slope * at_s), _waits_around(run, at_s))
     waiting = simulated["queue_length"]["at_last_arrival"]
-    row(f"messages waiting after {seconds(last_s)}", f"{growth * last_s:,.0f}", f"{waiting:,}")
-    catch_up = float(result.trajectory.finish_s.max()) - last_s
-    if slope is None:
-        return grid
-    row("time to catch up once arrivals stop", seconds(growth * last_s / theory.capacity_per_s), seconds(catch_up))
+    expected, around = growth * last_s, ""
+    if exact is not None:
+        expected, edges = float(exact.waiting(last_s)), exact.waiting_band(last_s)
+        around = f"{float(edges[0]):,.0f} … {float(edges[1]):,.0f}"
+    grid.add_row(f"messages waiting after {seconds(last_s)}", f"{expected:,.0f}", f"{waiting:,}", around)
+    if exact is not None and run is not None and expected >= 10.0:
+        many = 10 ** int(math.log10(expected))
+        grid.add_row(
+            f"the first {many:,} wait after", seconds(exact.time_to_reach(many + 1)), seconds(_reached(run, many))
+        )
+    if slope is not None:
+        catch_up_s = expected / theory.capacity_per_s
+        left_s = None if run is None else float(run.finish_s.max()) - last_s
+        grid.add_row("time to catch up once arrivals stop", seconds(catch_up_s), seconds(left_s))
     return grid
+
+
+def _horizon_s(prediction: Prediction) -> float:
+    """Return how long messages arrive, s."""
+    simulated = prediction.simulated
+    if prediction.trajectory is None and prediction.workload.duration_s is None:  # nothing is stored
+        return float(simulated["queue_length"]["at_last_arrival"] / simulated["queue_growth_per_s"])
+    return prediction.workload.horizon_s
+
+
+def _reached(run: Trajectory, many: int) -> float | None:
+    """Return when so many messages waited for the first time, s; None if they never did."""
+    instants, waiting = run.queue_steps()
+    place = int((waiting >= many).argmax())
+    return float(instants[place]) if waiting[place] >= many else None
 
 
 def _spread(band: dict[str, Any] | None, name: str) -> str:
@@ -109,17 +152,16 @@ def _spread(band: dict[str, Any] | None, name: str) -> str:
     return span(low, high, "")
 
 
-def _waits_around(result: Result, at_s: float) -> str:
+def _waits_around(run: Trajectory, at_s: float) -> str:
     """Return the wait of the message that arrived last up to an instant."""
-    index = int((result.trajectory.arrival_s <= at_s).sum()) - 1
-    return seconds(float(result.trajectory.wait_s[max(index, 0)]))
+    index = int((run.arrival_s <= at_s).sum()) - 1
+    return seconds(float(run.wait_s[max(index, 0)]))
 
 
-def _picture(result: Result) -> Text:
+def _picture(run: Trajectory, last_s: float) -> Text:
     """Draw the queue over time as a line of bars, one a slice of the arrivals."""
-    instants, waiting = result.trajectory.queue_steps()
-    last_s, slots = result.workload.horizon_s, 56
-    top = max(int(waiting.max()), 1)
+    instants, waiting = run.queue_steps()
+    slots, top = 56, max(int(waiting.max()), 1)
     bars = Text()
     for slot in range(slots):
         index = int((instants <= (slot + 0.5) / slots * last_s).sum()) - 1
@@ -128,42 +170,62 @@ def _picture(result: Result) -> Text:
     return Text.assemble("waiting  ", bars, f" {digits(top)}\n         0 s", " " * (slots - 8), f"{seconds(last_s):>5}")
 
 
-def _remedies(result: Result) -> Table:
+def _remedies(prediction: Prediction) -> Table:
     """List three ways out, each with what it would give."""
-    workload, theory = result.workload, result.theory
+    workload, theory = prediction.workload, prediction.theory
     rate, service_s, capacity = workload.offered_rate_per_s or 0.0, workload.service_s or 0.0, theory.capacity_per_s
-    free = capacity * service_s
-    least = int(rate / capacity) + 1
-    threads = max(least, math.ceil(rate / (0.8 * capacity)))
-    grid = Table.grid(padding=(0, 2, 0, 0))
-
-    def way(what: str, limit: str, example: str, at_rate: float, at_service_s: float) -> None:
-        grid.add_row("•", what, limit, f"{example}{_outcome(workload, at_rate, at_service_s)}")
-
-    way("fewer messages", f"below {digits(capacity)}/s", f"{digits(0.8 * capacity)}/s", 0.8 * capacity, service_s)
+    servers, free = prediction.servers, capacity * service_s  # the seconds of work that can be done each second
+    least = int(servers * rate / capacity) + 1
+    enough = max(least, math.ceil(servers * rate / (0.8 * capacity)))
     shorter_s = 0.8 * free / rate
-    way("less work each", f"below {seconds(free / rate)}", seconds(shorter_s), rate, shorter_s)
-    way("more processes", f"at least {least}", f"{threads}, {digits(rate / threads)}/s each", rate / threads, service_s)
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for what, limit, example, outcome in (
+        (
+            "fewer messages",
+            f"below {digits(capacity)}/s",
+            f"{digits(0.8 * capacity)}/s",
+            _outcome(workload, 0.8 * capacity, service_s, servers),
+        ),
+        (
+            "less work each",
+            f"below {seconds(free / rate)}",
+            seconds(shorter_s),
+            _outcome(workload, rate, shorter_s, servers),
+        ),
+        ("more processes", f"at least {least}", f"{enough}, one queue", _outcome(workload, rate, service_s, enough)),
+    ):
+        grid.add_row("•", what, limit, f"{example}{outcome}")
     return grid
 
 
-def _outcome(workload: Workload, rate: float, service_s: float) -> str:
-    """Return what theory promises for another rate or service time: nothing where it knows nothing."""
+def _outcome(workload: Workload, rate: float, service_s: float, servers: int) -> str:
+    """Return what theory promises for another rate, service time or number of servers: nothing where it knows none."""
     if workload.arrivals_kind == "trace":
         return ""
     try:
-        theory = nominal(replace(workload, rate_per_s=rate, service_s=service_s, messages=1, duration_s=None))
-    except InvalidWorkload:  # beyond what a workload may ask for
+        other = replace(workload, rate_per_s=rate, service_s=service_s, messages=1, duration_s=None)
+        theory = nominal(other, servers)
+    except ValueError:  # beyond what a workload may ask for, or a formula knows
         return ""
     latency_s = theory.latency_s or {}
     name = next((name for name in ("p99", "mean") if latency_s.get(name) is not None), None)
     return "" if name is None else f": {name} latency {seconds(latency_s[name])}"
 
 
-def _overload_footnote(result: Result) -> str:
-    runs = "95 % of runs: same flags, next 200 seeds." if result.band else ""
-    return (
-        f"Simulated: {len(result.workload):,} messages (SimPy, seed {result.workload.seed}), starting empty. {runs}\n"
-        f"See it:      {as_typed('sim', [*result.asked, '--plot', 'overload.png'])}\n"
-        f"Measure it:  {as_typed('real', result.asked)}"
-    )
+def _footnote(prediction: Prediction, asked: Sequence[str]) -> str:
+    """Say which number is which, and what to type next."""
+    workload, exact = prediction.workload, _transient(prediction)
+    says = "Predicted: growth once the queue no longer empties"
+    if exact is not None:
+        says += f" (an empty start is felt for about {seconds(exact.relaxation_s)}); what waits at an instant exactly"
+    seeds = " 95 % of runs: the next 200 seeds." if prediction.band else ""
+    several = [] if prediction.servers == 1 else ["--servers", str(prediction.servers)]
+    lines = [
+        f"{says}. Simulated: {prediction.simulated['messages']:,} messages, starting empty ({prediction.engine}, seed "
+        f"{workload.seed}).{seeds}"
+    ]
+    if prediction.trajectory is not None:
+        lines.append(f"See it:      {as_typed('sim', [*asked, *several, '--plot', 'overload.png'])}")
+    if not several:
+        lines.append(f"Measure it:  {as_typed('real', asked)}")
+    return "\n".join(lines)

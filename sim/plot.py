@@ -53,7 +53,7 @@ def _queue(axes: Axes, theory: Nominal, trajectory: Trajectory) -> None:
     last_s = float(trajectory.arrival_s[-1]) if len(trajectory) else 0.0
     instants, waiting = instants[instants <= last_s], waiting[instants <= last_s]
     shown = _highest(waiting)
-    axes.step(instants[shown], waiting[shown], where="post", color=SIMULATED, lw=1, label="simulated (SimPy)")
+    axes.step(instants[shown], waiting[shown], where="post", color=SIMULATED, lw=1, label="simulated")
     if theory.queue_growth_per_s:
         growth = theory.queue_growth_per_s
         label = f"predicted: +{digits(growth)} messages/s"

@@ -12,11 +12,13 @@ Nanoseconds = npt.NDArray[np.int64]
 ENGINES = ("simpy", "compiled")
 
 
-def simulate(workload: Workload, engine: str = "simpy", hold: HoldTimes | None = None) -> Trajectory:
+def simulate(workload: Workload, engine: str = "simpy", hold: HoldTimes | None = None, servers: int = 1) -> Trajectory:
     """Return what the model makes of a workload, to the nanosecond the same on both engines.
 
     `engine` is "simpy" (the reference, which reads like the system) or "compiled" (for speed). `hold` replaces the
-    workload's service times by measured ones; it needs one entry a message (ValueError otherwise).
+    workload's service times by measured ones; it needs one entry a message (ValueError otherwise). `servers` is how
+    many such threads are fed from one queue; more than one are for fifo without queries and inbox, on the compiled
+    engine (ValueError otherwise).
 
     >>> simulate(Workload(rate_per_s=400, service_s=0.005, arrivals="deterministic", messages=3)).finish_s.tolist()
     [0.0075, 0.0125, 0.0175]
@@ -24,9 +26,11 @@ def simulate(workload: Workload, engine: str = "simpy", hold: HoldTimes | None =
     if engine not in ENGINES:
         raise ValueError(f"engine={engine!r}: must be one of {', '.join(ENGINES)}")
     hold = hold or HoldTimes.nominal(workload)
+    if servers > 1:
+        _check_several(workload, engine, servers)
     if {len(column) for column in hold.columns} != {len(workload)}:
         raise ValueError(f"hold: needs one entry for each of the {len(workload)} messages")
-    messages, queries = (_compiled if engine == "compiled" else _simpy)(workload, hold)
+    messages, queries = _compiled(workload, hold, servers) if engine == "compiled" else _simpy(workload, hold)
     answered = None
     if workload.query_rate_per_s:
         answered = _trajectory(workload.queries_ns, queries, workload.query_workers)
@@ -38,12 +42,22 @@ def _simpy(workload: Workload, hold: HoldTimes) -> tuple[npt.ArrayLike, npt.Arra
     return model.messages.columns, model.queries.columns
 
 
-def _compiled(workload: Workload, hold: HoldTimes) -> tuple[npt.ArrayLike, npt.ArrayLike]:
-    from sim.engine import Rules, replay  # noqa: PLC0415 - numba takes longer to load than a first run takes
+def _check_several(workload: Workload, engine: str, servers: int) -> None:
+    if engine != "compiled" or workload.query_rate_per_s or workload.order != "fifo" or workload.inbox is not None:
+        raise ValueError(
+            f"servers={servers}: several servers are simulated by engine='compiled', for order='fifo' without queries "
+            "and inbox"
+        )
+
+
+def _compiled(workload: Workload, hold: HoldTimes, servers: int) -> tuple[npt.ArrayLike, npt.ArrayLike]:
+    from sim.engine import Rules, replay, replay_many  # noqa: PLC0415 - numba takes longer to load than a first run takes
 
     rules = Rules(workload.order, workload.query_policy, workload.inbox, round(workload.query_service_s * NS))
     hold_ns = [np.asarray(column, dtype=np.int64) for column in hold.columns]
     arrival_ns, worker, query_ns = map(np.asarray, (workload.arrivals_ns, workload.worker_numbers, workload.queries_ns))
+    if servers > 1:
+        return replay_many(arrival_ns, hold_ns[1], servers), np.empty((3, 0), np.int64)
     return replay(arrival_ns, hold_ns, worker, query_ns, rules)
 
 

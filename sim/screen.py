@@ -1,59 +1,72 @@
 """What `python -m sim` shows a person: predicted and simulated side by side, and what the numbers mean."""
 
+from collections.abc import Sequence
+
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from sim.estimate import messages_for
 from sim.overloaded import overloaded
-from sim.result import Result, numbers
+from sim.prediction import Prediction
+from sim.side_by_side import numbers
 from sim.terminal import indented, table
 from sim.theory import MD1
-from sim.units import digits, percent, seconds
+from sim.units import digits, lasting, percent, seconds
 from sim.workload import Workload
 
 
-def show(console: Console, result: Result) -> None:
-    """Print the screen: growth where there is no steady state, else the steady state."""
-    if not len(result.workload):
-        console.print(f"No message arrives in {digits(result.workload.horizon_s)} s at this rate: nothing to simulate.")
+def show(console: Console, prediction: Prediction, asked: Sequence[str]) -> None:
+    """Print the screen: growth where there is no steady state, else the steady state.
+
+    `asked` is what was typed of the workload, for the commands that the screen suggests.
+    """
+    if not prediction.simulated["messages"]:
+        console.print(_nothing(prediction))
         return
-    body = _steady(result) if result.theory.stable else overloaded(result)
-    console.print(Group(_title(result.workload), *body))
+    body = _steady(prediction) if prediction.theory.stable else overloaded(prediction, asked)
+    console.print(Group(_title(prediction), *body))
 
 
-def _title(workload: Workload) -> Text:
+def _nothing(prediction: Prediction) -> str:
+    workload, queries = prediction.workload, prediction.simulated["queries"]
+    says = f"No message arrives in {digits(workload.horizon_s)} s at this rate: nothing to simulate"
+    if not queries or not queries["count"]:
+        return f"{says}."
+    mean, p99 = (seconds(queries["latency_s"][name]) for name in ("mean", "p99"))
+    return f"{says} but {queries['count']:,} queries, answered after {mean} on average (p99 {p99})."
+
+
+def _title(prediction: Prediction) -> Text:
+    workload, servers = prediction.workload, prediction.servers
     rate, service_s = workload.offered_rate_per_s, workload.service_s or 0.0
     work = seconds(service_s) + ("" if workload.service == "deterministic" else " (on average)")
+    whose = "one thread" if servers == 1 else f"{servers} processes fed from one queue"
     if rate is None:
-        return Text(f"{len(workload):,} messages in one instant × {work} each, on one thread.")
+        return Text(f"{len(workload):,} messages in one instant × {work} each, on {whose}.")
     arrive = f"{digits(rate)} messages/s" + ("" if workload.arrivals == "poisson" else f" ({workload.arrivals_kind})")
-    return Text(f"{arrive} × {work} each = {digits(rate * service_s)} s of work per second, for one thread.")
+    return Text(f"{arrive} × {work} each = {digits(rate * service_s)} s of work per second, for {whose}.")
 
 
-def _steady(result: Result) -> list[RenderableType]:
-    theory, workload = result.theory, result.workload
-    parts: list[RenderableType] = [_headline(result), Text(""), indented(numbers(result)), Text("")]
+def _steady(prediction: Prediction) -> list[RenderableType]:
+    theory, workload = prediction.theory, prediction.workload
+    parts: list[RenderableType] = [_headline(prediction), Text(""), indented(numbers(prediction)), Text("")]
     if theory.note:
         parts += [Text(theory.remark), Text("")]
-    if result.band and theory.latency_s and theory.latency_s["mean"]:
-        parts += [Text(_scatter(result)), Text("")]
+    if prediction.band and theory.latency_s and theory.latency_s["mean"]:
+        parts += [Text(_scatter(prediction)), Text("")]
     simple = workload.arrivals == "poisson" and workload.service == "deterministic" and workload.order == "fifo"
-    if simple and not workload.query_rate_per_s:
+    if simple and prediction.servers == 1 and not workload.query_rate_per_s:
         parts += [Text("How near to the limit?", style="bold"), indented(_headroom(workload)), Text("")]
-    parts.append(
-        Text(
-            "Theory: the steady state, as of a system that has run for ever. "
-            f"Simulated: {len(workload):,} messages, starting empty (SimPy, seed {workload.seed}).{_memory(workload)}",
-            style="dim",
-        )
-    )
+    parts.append(Text(_footnote(prediction), style="dim"))
     return parts
 
 
-def _headline(result: Result) -> Text:
-    theory = result.theory
+def _headline(prediction: Prediction) -> Text:
+    theory = prediction.theory
     busy = percent(theory.utilization)
-    text = Text.assemble(("\nSTABLE", "bold green"), f": the thread is busy {busy} of the time; ")
+    threads = "the thread is" if prediction.servers == 1 else "each process is"
+    text = Text.assemble(("\nSTABLE", "bold green"), f": {threads} busy {busy} of the time; ")
     text.append(f"the limit is {digits(theory.capacity_per_s)} messages/s.")
     if theory.wait_s and theory.latency_s and theory.wait_s["mean"] is not None:
         text.append(
@@ -65,15 +78,15 @@ def _headline(result: Result) -> Text:
     return text
 
 
-def _scatter(result: Result) -> str:
+def _scatter(prediction: Prediction) -> str:
     """Say how far apart luck and theory are for a run of this length."""
-    assert result.band is not None
-    assert result.theory.latency_s is not None
-    mean = result.theory.latency_s["mean"] or 0.0
-    low, high = (edge / mean - 1.0 for edge in result.band["latency_s"]["mean"])
-    off = result.simulated["latency_s"]["mean"] / mean - 1.0
+    assert prediction.band is not None
+    assert prediction.theory.latency_s is not None
+    mean, n = prediction.theory.latency_s["mean"] or 0.0, prediction.simulated["messages"]
+    low, high = (edge / mean - 1.0 for edge in prediction.band["latency_s"]["mean"])
+    off = prediction.simulated["latency_s"]["mean"] / mean - 1.0
     run = f"This run's mean latency is {percent(off, signed=True)} off theory"
-    others = f"runs of {len(result.workload):,} messages scatter from {percent(low, signed=True)} to "
+    others = f"runs of {n:,} messages scatter from {percent(low, signed=True)} to "
     others += f"{percent(high, signed=True)} (95 % of the next 200 seeds)"
     if high < 0:
         return f"{run}; {others}: they start empty, and are too short to reach the steady state."
@@ -94,9 +107,30 @@ def _headroom(workload: Workload) -> Table:
     return grid
 
 
-def _memory(workload: Workload) -> str:
-    """Say how long the start is felt, where theory knows."""
-    if workload.arrivals != "poisson" or workload.service != "deterministic":
+def _footnote(prediction: Prediction) -> str:
+    """Say which numbers are of the steady state and which of a run, and how long a run would have to be."""
+    workload, n = prediction.workload, prediction.simulated["messages"]
+    says = (
+        f"Theory is the steady state, as of a system that has run for ever. Simulated: {n:,} messages, starting empty "
+        f"({prediction.engine}, seed {workload.seed})."
+    )
+    if prediction.theory.relaxation_s:
+        says += f" A start is forgotten after about {seconds(prediction.theory.relaxation_s)}."
+    return says + _run_length(prediction)
+
+
+def _run_length(prediction: Prediction) -> str:
+    interval, workload, rate = prediction.interval, prediction.workload, prediction.workload.offered_rate_per_s
+    if interval is None or rate is None:
         return ""
-    relaxation_s = MD1(workload.rate_per_s or 0.0, workload.service_s or 0.0).relaxation_s
-    return f" A start is forgotten after about {seconds(relaxation_s)}."
+    says = ""
+    enough = interval["trusted_messages"]
+    if enough is not None and not interval["trusted"]:
+        says = (
+            f" It is too short to trust its intervals: that takes {digits(enough)} messages ({lasting(enough / rate)} "
+            "of arrivals)."
+        )
+    needed = messages_for(workload, 0.01) if prediction.servers == 1 else None
+    if needed is not None:
+        says += f" A mean latency to ±1 % takes {digits(needed)} ({lasting(needed / rate)})."
+    return says

@@ -41,15 +41,6 @@ def check_size(workload: "Workload", most: int, why: str) -> None:
             raise InvalidWorkload(field, getattr(workload, field), f"would be {number:.3g} {what}; {why} {most:.0e}")
 
 
-def is_storable(workload: "Workload") -> bool:
-    """Whether what is generated fits into memory."""
-    try:
-        check_size(workload, MOST_STORED, IN_MEMORY)
-    except InvalidWorkload:
-        return False
-    return True
-
-
 def is_drawable(workload: "Workload") -> bool:
     """Whether the process can be simulated without being stored: no recording, fifo, no inbox, nobody asks."""
     plain = workload.order == "fifo" and workload.inbox is None and not workload.query_rate_per_s

@@ -1,7 +1,12 @@
 """How tables look on a terminal, the same in every command."""
 
-from rich.console import RenderableType
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console, RenderableType
 from rich.padding import Padding
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 
@@ -16,3 +21,28 @@ def table(*headings: str) -> Table:
 def indented(part: RenderableType) -> Padding:
     """Set something in by two."""
     return Padding(part, (0, 0, 0, 2))
+
+
+class Advance(Protocol):
+    """Tells a bar which share is done, from 0 to 1."""
+
+    def __call__(self, share: float) -> None:
+        """Show it."""
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Advance]:
+    """Show on stderr how much is done and how long the rest will take; nothing where nobody watches."""
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(compact=True),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    task = bar.add_task(what, total=1.0)
+    with bar:
+        yield lambda share: bar.update(task, completed=share)

@@ -75,15 +75,18 @@ class Trajectory:
         waiting = is_message[order][1:] & (arrivals[order][1:] < finishes[order][:-1])
         return gaps[waiting]
 
-    def metrics(self) -> dict[str, Any]:
+    def metrics(self, servers: int = 1) -> dict[str, Any]:
         """Return the `simulated` (or `measured`) object of the JSON documents; None for what is undefined.
+
+        Where several servers shared one queue, utilization and busy fraction are per server.
 
         >>> timeline = Trajectory.of([0, 1, 2], start_s=[0, 2, 4], finish_s=[2, 4, 6])
         >>> timeline.metrics()["wait_s"]["mean"], timeline.metrics()["queue_length"]
         (1.0, {'mean': 0.5, 'max': 1, 'at_last_arrival': 1})
         """
-        dispatch_s = self.dispatch_s
-        busy_s = float(self.processing_s.sum() + dispatch_s.sum())
+        # Of several servers it cannot be told which of them finished before a start.
+        dispatch_s = self.dispatch_s if servers == 1 else np.empty(0)
+        busy_s = float(self.processing_s.sum() + dispatch_s.sum()) / servers
         hold_s = float(self.processing_s.mean() + (dispatch_s.mean() if len(dispatch_s) else 0.0)) if len(self) else 0.0
         last_arrival_s = float(self.arrival_s[-1]) if len(self) else 0.0
         last_finish_s = float(self.finish_s.max()) if len(self) else 0.0
@@ -92,7 +95,7 @@ class Trajectory:
         return {
             "messages": len(self),
             "throughput_per_s": ratio(len(self), last_finish_s),
-            "utilization": ratio(len(self) * hold_s, last_arrival_s),
+            "utilization": ratio(len(self) * hold_s / servers, last_arrival_s),
             "busy_fraction": ratio(busy_s, last_finish_s),
             "wait_s": summary(self.wait_s),
             "processing_s": summary(self.processing_s),

@@ -15,6 +15,18 @@ def seconds(value: float | None) -> str:
     return f"{digits(value * 1e3)} ms" if size >= 0.0009995 or value == 0 else f"{digits(value * 1e6)} µs"
 
 
+def lasting(value: float) -> str:
+    """Return how long something takes, as people say it.
+
+    >>> lasting(42.0), lasting(3610.0), lasting(90_000.0)
+    ('42 s', '60.2 min', '25 h')
+    """
+    for unit, length_s, least in (("days", 86_400.0, 2.0), ("h", 3600.0, 2.0), ("min", 60.0, 2.0)):
+        if value >= least * length_s:
+            return f"{digits(value / length_s)} {unit}"
+    return seconds(value)
+
+
 def digits(value: float | None) -> str:
     """Return a number to three significant digits, never in powers of ten where it can be read without.
 

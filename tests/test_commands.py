@@ -80,7 +80,7 @@ def test_the_json_of_an_overload_is_the_contract_s() -> None:
     made = document("sim", "--rate", "300", "--service-ms", "5")
     assert set(made) == {"schema_version", "command", "workload", "theory", "simulated"}
     assert set(made["workload"]) == WORKLOAD_KEYS
-    assert set(made["simulated"]) == METRIC_KEYS | {"ensemble_band"}
+    assert set(made["simulated"]) == METRIC_KEYS | {"ensemble_band", "interval", "engine", "servers"}
     theory = made["theory"]
     assert (theory["model"], theory["utilization"], theory["stable"]) == ("M/D/1", 1.5, False)
     assert (theory["queue_growth_per_s"], theory["latency_growth_s_per_s"]) == (100.0, 0.5)

@@ -4,8 +4,40 @@ Everything here is about a steady state, as of a system that has run for ever, u
 is none, NoSteadyState says so.
 """
 
+from sim.theory.capacity import processes_needed, rate_sustained, servers_needed, service_needed
 from sim.theory.domain import NoSteadyState
 from sim.theory.md1 import MD1
-from sim.theory.mg1 import MG1, MM1
+from sim.theory.mdc import MDc
+from sim.theory.mg1 import DD1, MG1, MM1
+from sim.theory.priority import Priority, PriorityClass
+from sim.theory.transient import Transient
+from sim.theory.variability import (
+    Dispersion,
+    dispersion,
+    dispersion_of_counts,
+    gap_scv,
+    kingman_bound_s,
+    kingman_wait_s,
+)
 
-__all__ = ["MD1", "MG1", "MM1", "NoSteadyState"]
+__all__ = [
+    "DD1",
+    "MD1",
+    "MG1",
+    "MM1",
+    "Dispersion",
+    "MDc",
+    "NoSteadyState",
+    "Priority",
+    "PriorityClass",
+    "Transient",
+    "dispersion",
+    "dispersion_of_counts",
+    "gap_scv",
+    "kingman_bound_s",
+    "kingman_wait_s",
+    "processes_needed",
+    "rate_sustained",
+    "servers_needed",
+    "service_needed",
+]

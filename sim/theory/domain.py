@@ -6,11 +6,11 @@ import math
 class NoSteadyState(ValueError):  # noqa: N818 - it reads as what it is
     """A question about a steady state, asked of a queue that has none."""
 
-    def __init__(self, rate_per_s: float, service_s: float) -> None:
-        rho = rate_per_s * service_s
+    def __init__(self, rate_per_s: float, service_s: float, servers: int = 1) -> None:
+        rho, each = rate_per_s * service_s / servers, f" / {servers} servers" if servers > 1 else ""
         super().__init__(
-            f"rate {rate_per_s:g}/s × service {service_s * 1e3:g} ms = utilization {rho:g}: no steady state; "
-            f"the queue grows, ask for .queue_growth_per_s, or keep the rate below {1 / service_s:g}/s"
+            f"rate {rate_per_s:g}/s × service {service_s * 1e3:g} ms{each} = utilization {rho:g}: no steady state; "
+            f"the queue grows, ask for .queue_growth_per_s, or keep the rate below {servers / service_s:g}/s"
         )
 
 

@@ -1,5 +1,6 @@
 """M/D/1: Poisson arrivals, constant service, one server; everything about it that is known exactly."""
 
+import math
 from dataclasses import dataclass
 
 import numpy.typing as npt
@@ -7,7 +8,10 @@ import numpy.typing as npt
 from sim.theory.distribution import Shifted
 from sim.theory.domain import NoSteadyState, check_queue
 from sim.theory.finite import Borel, loss_probability
-from sim.theory.stationary import Floats, MD1Number, MD1Wait
+from sim.theory.stationary import Floats, MD1Number
+from sim.theory.waiting import MD1Wait
+
+_IDLE = 1e-303  # below it 1/ρ times a few hundred is more than can be counted
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,11 @@ class MD1:
     def __post_init__(self) -> None:
         """Refuse what is not a rate or a time."""
         check_queue(self.rate_per_s, self.service_s)
+        if not (_IDLE <= self.utilization < math.inf):
+            raise ValueError(
+                f"rate {self.rate_per_s:g}/s × service {self.service_s:g} s = utilization {self.utilization:g}: "
+                f"must be finite and at least {_IDLE:g}; below it nobody waits, so take 0"
+            )
 
     @property
     def utilization(self) -> float:
@@ -90,6 +99,8 @@ class MD1:
 
     def blocking_probability(self, places: npt.ArrayLike) -> Floats:
         """Return the share of messages turned away if only so many may be in the system; also above capacity.
+
+        `places` counts the one in service: whole, at least 1 (ValueError otherwise), or infinite.
 
         >>> round(MD1(200, 0.005).blocking_probability(1), 12)
         0.5

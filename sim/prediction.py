@@ -1,0 +1,97 @@
+"""One prediction: theory, simulation with its interval, and how far runs like it scatter."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sim.bands import ensemble_band
+from sim.estimate import BATCHES, Batches, SampleBatches, intervals, trusted_messages
+from sim.nominal import PERCENTILES, Nominal, nominal
+from sim.run import simulate
+from sim.size import IN_MEMORY, MOST_STORED, check_size, is_drawable, planned_messages
+from sim.trajectory import Trajectory
+from sim.workload import Workload
+
+# SimPy for as long as nobody has to wait for it, then compiled loops, then Monte Carlo without a stored workload.
+MOST_SIMPY, MOST_REPLAYED = 100_000, 1_000_000
+SIMPY, COMPILED, MONTE_CARLO = "SimPy", "compiled", "Monte Carlo"
+LEAST = 2 * BATCHES  # messages without which there is no interval
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What was predicted, by theory and by simulation; `trajectory` is None where no workload was stored."""
+
+    workload: Workload
+    servers: int
+    theory: Nominal
+    engine: str
+    trajectory: Trajectory | None
+    simulated: dict[str, Any]
+    interval: dict[str, Any] | None
+    band: dict[str, Any] | None
+
+    def document(self) -> dict[str, Any]:
+        """Return the workload, theory and simulation as JSON has them."""
+        return {
+            "workload": self._described(),
+            "theory": self.theory.document(),
+            "simulated": {
+                **self.simulated,
+                "engine": self.engine,
+                "servers": self.servers,
+                "interval": self.interval,
+                "ensemble_band": self.band,
+            },
+        }
+
+    def _described(self) -> dict[str, Any]:
+        """Return the workload; of one that was not stored, the run's own length, and no digest."""
+        if self.trajectory is not None:
+            return self.workload.describe()
+        messages = self.simulated["messages"]
+        lasts_s = self.workload.duration_s or messages / (self.workload.rate_per_s or 1.0)
+        return asdict(self.workload) | {"duration_s": lasts_s, "messages": messages, "digest": None}
+
+
+def engine_for(workload: Workload, servers: int = 1) -> str:
+    """Return the engine for a workload of this size; InvalidWorkload where none can run it."""
+    planned = planned_messages(workload)
+    if planned <= MOST_REPLAYED or not is_drawable(workload) or servers > 1:
+        check_size(workload, MOST_STORED, IN_MEMORY)
+        return SIMPY if planned <= MOST_SIMPY and servers == 1 else COMPILED
+    return MONTE_CARLO
+
+
+def predict(
+    workload: Workload,
+    servers: int = 1,
+    *,
+    engine: str | None = None,
+    band: bool = True,
+    on_progress: Callable[[float], object] = lambda share: None,
+) -> Prediction:
+    """Predict what a workload does to so many servers fed from one queue; the ensemble band only if wanted."""
+    theory, engine = nominal(workload, servers), engine or engine_for(workload, servers)
+    trusted = trusted_messages(workload) if servers == 1 else None
+    if engine == MONTE_CARLO:
+        from sim.montecarlo import monte_carlo  # noqa: PLC0415 - numba only where it is needed
+
+        run = monte_carlo(workload, on_progress=on_progress)
+        simulated, batches = run.metrics(), (run.wait_batches, run.latency_batches)
+        interval = _interval(theory, len(run), batches, trusted)
+        return Prediction(workload, 1, theory, engine, None, simulated, interval, None)
+    trajectory = simulate(workload, "simpy" if engine == SIMPY else "compiled", servers=servers)
+    samples = SampleBatches(trajectory.wait_s), SampleBatches(trajectory.latency_s)
+    interval = _interval(theory, len(trajectory), samples, trusted)
+    simulated, around = trajectory.metrics(servers), ensemble_band(workload, servers) if band else None
+    return Prediction(workload, servers, theory, engine, trajectory, simulated, interval, around)
+
+
+def _interval(theory: Nominal, n: int, batches: tuple[Batches, Batches], trusted: int | None) -> dict[str, Any] | None:
+    """Return 95 % intervals for the steady state, with the length of run from which on they keep their promise."""
+    if not theory.stable or n < LEAST:
+        return None
+    found = [intervals(which, tuple(PERCENTILES.items())) for which in batches]
+    enough = None if trusted is None else n >= trusted
+    return {"wait_s": found[0], "latency_s": found[1], "trusted": enough, "trusted_messages": trusted}
