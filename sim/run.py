@@ -25,10 +25,9 @@ def simulate(workload: Workload, engine: str = "simpy", hold: HoldTimes | None =
     """
     if engine not in ENGINES:
         raise ValueError(f"engine={engine!r}: must be one of {', '.join(ENGINES)}")
-    hold = hold or HoldTimes.nominal(workload)
     if servers > 1:
         _check_several(workload, engine, servers)
-    if {len(column) for column in hold.columns} != {len(workload)}:
+    if hold is not None and {len(column) for column in hold.columns} != {len(workload)}:
         raise ValueError(f"hold: needs one entry for each of the {len(workload)} messages")
     messages, queries = _compiled(workload, hold, servers) if engine == "compiled" else _simpy(workload, hold)
     answered = None
@@ -37,8 +36,8 @@ def simulate(workload: Workload, engine: str = "simpy", hold: HoldTimes | None =
     return _trajectory(workload.arrivals_ns, messages, workload.worker_numbers, answered)
 
 
-def _simpy(workload: Workload, hold: HoldTimes) -> tuple[npt.ArrayLike, npt.ArrayLike]:
-    model = Model(workload, hold).run()
+def _simpy(workload: Workload, hold: HoldTimes | None) -> tuple[npt.ArrayLike, npt.ArrayLike]:
+    model = Model(workload, hold or HoldTimes.nominal(workload)).run()
     return model.messages.columns, model.queries.columns
 
 
@@ -50,11 +49,15 @@ def _check_several(workload: Workload, engine: str, servers: int) -> None:
         )
 
 
-def _compiled(workload: Workload, hold: HoldTimes, servers: int) -> tuple[npt.ArrayLike, npt.ArrayLike]:
+def _compiled(workload: Workload, hold: HoldTimes | None, servers: int) -> tuple[npt.ArrayLike, npt.ArrayLike]:
     from sim.engine import Rules, replay, replay_many  # noqa: PLC0415 - numba takes longer to load than a first run takes
 
     rules = Rules(workload.order, workload.query_policy, workload.inbox, round(workload.query_service_s * NS))
-    hold_ns = [np.asarray(column, dtype=np.int64) for column in hold.columns]
+    if hold is None:
+        service_ns, nothing = np.asarray(workload.service_ns), np.zeros(len(workload), np.int64)
+        hold_ns = [nothing, service_ns, nothing, service_ns]
+    else:
+        hold_ns = [np.asarray(column, dtype=np.int64) for column in hold.columns]
     arrival_ns, worker, query_ns = map(np.asarray, (workload.arrivals_ns, workload.worker_numbers, workload.queries_ns))
     if servers > 1:
         return replay_many(arrival_ns, hold_ns[1], servers), np.empty((3, 0), np.int64)

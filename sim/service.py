@@ -7,6 +7,7 @@ which closed forms are computed.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Protocol
 
 from sim.checks import InvalidWorkload, positive
@@ -35,9 +36,7 @@ class Deterministic:
 
     def times_ns(self, mean_s: float, seed: int) -> Iterator[int]:
         """Yield the mean."""
-        service_ns = round(mean_s * NS)
-        while True:
-            yield service_ns
+        return repeat(round(mean_s * NS))
 
 
 @dataclass(frozen=True, slots=True)
