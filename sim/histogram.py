@@ -4,6 +4,8 @@ A bin is found by the leading bits of the floating-point number itself, so that 
 logarithm.
 """
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -40,11 +42,13 @@ def quantile(counts: Counts, p: float) -> float:
     """
     upto = np.cumsum(counts)
     rank = (upto[-1] - 1) * p
-    place = int(np.searchsorted(upto, rank, side="right"))
-    if place == 0:
-        return 0.0
-    low, high = EDGES[place : place + 2]
-    return float(low + (high - low) * (rank - upto[place - 1] + 0.5) / counts[place])
+    # Both values that it lies between: they may be bins apart.
+    ranks = np.array([math.floor(rank), math.ceil(rank)])
+    places = np.searchsorted(upto, ranks, side="right")
+    low, high = EDGES[places], EDGES[places + 1]
+    values = low + (high - low) * (ranks - upto[places - 1] + 0.5) / counts[places]
+    below, above = np.where(places == 0, 0.0, values)
+    return float(below + (above - below) * (rank - ranks[0]))
 
 
 def shares_above(counts: Counts, x: float) -> Seconds:
@@ -53,6 +57,6 @@ def shares_above(counts: Counts, x: float) -> Seconds:
     if place < 0:
         return np.ones(len(counts))
     low, high = EDGES[place : place + 2]
-    inside = counts[:, place] * ((high - x) / (high - low) if place else 0.0)
+    inside = counts[:, place] * (max(high - x, 0.0) / (high - low) if place else 0.0)
     shares: Seconds = (counts[:, place + 1 :].sum(axis=1) + inside) / counts.sum(axis=1)
     return shares

@@ -18,6 +18,7 @@ from sim.histogram import BINS, Counts, quantile, shares_above
 from sim.service import Empirical, Exponential, Lognormal, ServiceTimes
 from sim.size import planned_messages
 from sim.summary import SUMMARY, Seconds, ratio
+from sim.trajectory import Trajectory
 from sim.workload import Workload
 
 CHUNK = 1 << 14  # messages drawn at a time, few enough to stay in the processor's cache
@@ -52,10 +53,14 @@ class LongRun:
     def metrics(self) -> dict[str, Any]:
         """Return what `Trajectory.metrics` would; percentiles to within `histogram.RELATIVE_ERROR`."""
         n, state, unit_s = len(self), self.state, self.unit_s
+        if not n:
+            return Trajectory.of([], start_s=[], finish_s=[]).metrics()
         waited, worked = float(self.wait_sums.sum()), float(self.work_sums.sum())
         last_arrival = float(state[kernels.NOW])
         last_finish = last_arrival + float(state[kernels.WAIT] + state[kernels.WORK])
         at_last = int(state[kernels.WAITING])
+        # Who stands behind the message in service is counted until it is done, which is after the last arrival.
+        blocked = float(state[kernels.BLOCKED] - state[kernels.STANDING] * state[kernels.LEFT])
         residual_mean = float(state[kernels.RESIDUALS] / self.counts[:, kernels.OF_RESIDUALS].sum())
         return {
             "messages": n,
@@ -73,7 +78,7 @@ class LongRun:
             "queue_growth_per_s": ratio(at_last, last_arrival * unit_s),
             "latency_growth_s_per_s": ratio(float(self.trend[kernels.SXY]), float(self.trend[kernels.SXX])),
             "source_blocked": {
-                "fraction": ratio(float(state[kernels.BLOCKED]), last_arrival),
+                "fraction": ratio(blocked, last_arrival),
                 "wait_s": self._summary(kernels.OF_RESIDUALS, residual_mean),
             },
             "queries": None,
@@ -152,7 +157,7 @@ class _Run:
         self.unit_s = workload.service_s
         self.until = (workload.duration_s or np.inf) / self.unit_s
         self.planned = round(planned_messages(workload))
-        self.exact = workload.messages is not None
+        self.most = workload.messages or 2**62  # as many as arrive until the end
         self.parameters = np.zeros(kernels.PARAMETERS)
         self.parameters[kernels.GAP] = 1.0 / rho
         self.kinds = self._arrivals(workload, rho), self._service(workload.service_times)
@@ -190,14 +195,13 @@ class _Run:
         done, batches = 0, len(self.counts)
         step = self._constant if self.kinds == (kernels.EXPONENTIAL, kernels.CONSTANT) else self._varied
         for batch in range(batches):
-            end = self.planned * (batch + 1) // batches
-            if batch == batches - 1 and not self.exact:
-                end = 2**62  # the last batch takes what arrives until the end
+            # The last batch takes what is left, be that more or less than planned.
+            end = self.planned * (batch + 1) // batches if batch < batches - 1 else self.most
             while done < end:
                 asked = min(end - done, TURN)
                 ran = step(batch, asked)
                 done += ran
-                yield min(done / self.planned, 1.0)
+                yield min(done / max(self.planned, 1), 1.0)
                 if ran < asked:
                     return
 
@@ -208,7 +212,7 @@ class _Run:
             asked = min(len(draws), n - ran)
             drawn = self.gaps.standard_exponential(out=draws[:asked])
             left = (self.until - self.state[kernels.NOW]) / gap
-            if left < 3.0 * asked:  # nearer than so many gaps the end is looked for
+            if left < 3.0 * asked + 50.0:  # nearer than so many gaps the end is looked for
                 drawn = drawn[: np.searchsorted(np.cumsum(drawn), left, side="right")]
             if not len(drawn):
                 break

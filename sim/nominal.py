@@ -10,7 +10,19 @@ import numpy as np
 
 from sim.estimate import relaxation_s
 from sim.recording import NS
-from sim.theory import MD1, MG1, MM1, Dispersion, MDc, Priority, PriorityClass, dispersion, gap_scv, kingman_wait_s
+from sim.theory import (
+    MD1,
+    MG1,
+    MM1,
+    Dispersion,
+    MDc,
+    Priority,
+    PriorityClass,
+    dispersion,
+    gap_scv,
+    kingman_bound_s,
+    kingman_wait_s,
+)
 from sim.theory.distribution import Distribution
 from sim.workload import Workload
 
@@ -129,7 +141,7 @@ def _steady(found: Nominal, workload: Workload, rate: float, service_s: float) -
         latency_s=latency_s,
         queue_length={"mean": rate * wait_s["mean"]} if wait_s and wait_s["mean"] is not None else None,
         queries=_answers(workload, rate, service_s),
-        relaxation_s=relaxation_s(workload) if found.servers == 1 else None,
+        relaxation_s=relaxation_s(workload, found.servers),
         note=remark,
     )
 
@@ -175,9 +187,11 @@ def _nearest(workload: Workload, rate: float, service_s: float, found: Nominal) 
     if found.servers > 1:
         return f"{what} on several servers"
     if workload.arrivals_kind != "trace":
-        return (
-            f"{what}; the nearest that has one is M/D/1 at this rate: mean wait {_ms(MD1(rate, service_s).wait.mean())}"
-        )
+        nearest = f"the nearest that has one is M/D/1 at this rate: mean wait {_ms(MD1(rate, service_s).wait.mean())}"
+        if workload.arrivals == "deterministic":
+            load = rate, service_s, 0.0, workload.service_moments[0] - 1.0
+            nearest += f"; Kingman's bound is {_ms(kingman_bound_s(*load))}"
+        return f"{what}; {nearest}"
     near = f"the nearest are M/D/1 (mean wait {_ms(MD1(rate, service_s).wait.mean())})"
     if found.dispersion is None:
         return f"{what}; {near}; too few messages to tell how far they can be trusted"

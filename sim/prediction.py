@@ -73,13 +73,14 @@ def predict(
 ) -> Prediction:
     """Predict what a workload does to so many servers fed from one queue; the ensemble band only if wanted."""
     theory, engine = nominal(workload, servers), engine or engine_for(workload, servers)
-    trusted = trusted_messages(workload) if servers == 1 else None
+    trusted = trusted_messages(workload, servers)
     if engine == MONTE_CARLO:
         from sim.montecarlo import monte_carlo  # noqa: PLC0415 - numba only where it is needed
 
         run = monte_carlo(workload, on_progress=on_progress)
         simulated, batches = run.metrics(), (run.wait_batches, run.latency_batches)
-        interval = _interval(theory, len(run), batches, trusted)
+        # Bursts may bring so few messages by the end that the last batches are empty.
+        interval = _interval(theory, len(run), batches, trusted) if run.batch_sizes.all() else None
         return Prediction(workload, 1, theory, engine, None, simulated, interval, None)
     trajectory = simulate(workload, "simpy" if engine == SIMPY else "compiled", servers=servers)
     samples = SampleBatches(trajectory.wait_s), SampleBatches(trajectory.latency_s)
