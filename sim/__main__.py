@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -73,7 +74,7 @@ def predict_one(
     """Predict one workload, and show or write what came of it."""
     workload = workload_from(args, stored=False)
     # What follows takes a moment to load, so bad input has been refused before.
-    from sim.prediction import MONTE_CARLO, engine_for, predict  # noqa: PLC0415
+    from sim.prediction import MONTE_CARLO, effort, engine_for, predict  # noqa: PLC0415
 
     check_several(workload, servers)
     with complaints(args):
@@ -83,6 +84,9 @@ def predict_one(
     if engine == MONTE_CARLO and (plot or out):
         asked = f"--plot {plot}" if plot else f"--out {out}"
         raise UsageError(f"{asked}: nothing is stored of more than 1e6 messages; ask for fewer, as in --messages 1e6")
+    says = effort(workload, engine)
+    if says is not None:
+        print(says, file=sys.stderr)
     with _progress(f"{digits(planned_messages(workload))} messages", shown=engine == MONTE_CARLO) as advance:
         prediction = predict(workload, servers, engine=engine, on_progress=advance)
     document = json_text({"schema_version": 1, "command": as_typed("sim", argv), **prediction.document()})

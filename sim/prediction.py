@@ -10,6 +10,7 @@ from sim.nominal import PERCENTILES, Nominal, nominal
 from sim.run import simulate
 from sim.size import IN_MEMORY, MOST_STORED, check_size, is_drawable, planned_messages
 from sim.trajectory import Trajectory
+from sim.units import digits, lasting
 from sim.workload import Workload
 
 # SimPy for as long as nobody has to wait for it, then compiled loops, then Monte Carlo without a stored workload.
@@ -61,6 +62,22 @@ def engine_for(workload: Workload, servers: int = 1) -> str:
         check_size(workload, MOST_STORED, IN_MEMORY)
         return SIMPY if planned <= MOST_SIMPY and servers == 1 else COMPILED
     return MONTE_CARLO
+
+
+def effort(workload: Workload, engine: str) -> str | None:
+    """Say what a large workload will take, before it is run; None where nobody has to wait.
+
+    By what a message took on a machine of 2023: about 8 ns drawn with constant service, 0.1 µs drawn otherwise, 4 µs
+    and 300 bytes stored.
+    """
+    planned = planned_messages(workload)
+    if planned <= MOST_REPLAYED:
+        return None
+    if engine != MONTE_CARLO:
+        size_mb = 3e-4 * planned
+        return f"{digits(planned)} messages, all stored: about {lasting(4e-6 * planned)} and {digits(size_mb)} MB"
+    each_s = 8e-9 if (workload.arrivals, workload.service) == ("poisson", "deterministic") else 1e-7
+    return f"{digits(planned)} messages, none stored: about {lasting(max(each_s * planned, 1.0))}"
 
 
 def predict(

@@ -1,7 +1,9 @@
 """The one place where numbers become text for people: three digits and a unit."""
 
+import math
 
-def seconds(value: float | None) -> str:
+
+def seconds(value: float | None, significant: int = 3) -> str:
     """Return a time with a unit that suits its size.
 
     >>> seconds(0.0125), seconds(0.5), seconds(4.2e-5), seconds(0.0), seconds(None)
@@ -11,8 +13,10 @@ def seconds(value: float | None) -> str:
         return "–"
     size = abs(value)
     if size >= 0.9995:
-        return f"{digits(value)} s"
-    return f"{digits(value * 1e3)} ms" if size >= 0.0009995 or value == 0 else f"{digits(value * 1e6)} µs"
+        return f"{digits(value, significant)} s"
+    if size >= 0.0009995 or value == 0:
+        return f"{digits(value * 1e3, significant)} ms"
+    return f"{digits(value * 1e6, significant)} µs"
 
 
 def lasting(value: float) -> str:
@@ -27,20 +31,20 @@ def lasting(value: float) -> str:
     return seconds(value)
 
 
-def digits(value: float | None) -> str:
+def digits(value: float | None, significant: int = 3) -> str:
     """Return a number to three significant digits, never in powers of ten where it can be read without.
 
-    >>> digits(1234567.0), digits(0.5), digits(99.96), digits(2.0), digits(-0.00012)
-    ('1,230,000', '0.5', '100', '2', '-0.00012')
+    >>> digits(1234567.0), digits(0.5), digits(99.96), digits(2.0), digits(-0.00012), digits(7.50062, 5)
+    ('1,230,000', '0.5', '100', '2', '-0.00012', '7.5006')
     """
     if value is None:
         return "–"
     if value == 0:
         return "0"
-    rounded = float(f"{value:.3g}")
-    if abs(rounded) >= 1000:
+    rounded = float(f"{value:.{significant}g}")
+    if abs(rounded) >= 10 ** max(significant, 3):
         return f"{rounded:,.0f}"
-    return f"{rounded:.3g}" if abs(rounded) >= 1e-4 else f"{rounded:.2g}"
+    return f"{rounded:.{significant}g}" if abs(rounded) >= 1e-4 else f"{rounded:.2g}"
 
 
 def signed(value: float | None) -> str:
@@ -68,14 +72,16 @@ def percent(value: float | None, *, signed: bool = False) -> str:
 
 
 def span(low: float, high: float, unit: str = "s") -> str:
-    """Return an interval of times (or of plain numbers with unit "").
+    """Return an interval of times (or of plain numbers with unit ""), with as many digits as tell its ends apart.
 
-    >>> span(0.0104, 0.0152), span(89.0, 111.0, "")
-    ('10.4 … 15.2 ms', '89 … 111')
+    >>> span(0.0104, 0.0152), span(89.0, 111.0, ""), span(0.0074931, 0.0075008)
+    ('10.4 … 15.2 ms', '89 … 111', '7.493 … 7.501 ms')
     """
+    apart = abs(high - low) / max(abs(high), abs(low)) if high != low else 1.0
+    significant = min(max(1 - math.floor(math.log10(apart)), 3), 7)
     if unit != "s":
-        return f"{digits(low)} … {digits(high)}{unit}"
-    first, last = seconds(low), seconds(high)
+        return f"{digits(low, significant)} … {digits(high, significant)}{unit}"
+    first, last = seconds(low, significant), seconds(high, significant)
     if first.split()[-1] == last.split()[-1]:
         first = first.split()[0]
     return f"{first} … {last}"
