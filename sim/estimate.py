@@ -19,7 +19,7 @@ from sim.theory import MD1, MG1
 from sim.workload import Workload
 
 BATCHES = 10
-STUDENT = 2.2621571628540993  # the 97.5 % quantile of Student's t with BATCHES − 1 degrees of freedom
+STUDENT = 2.2621571627982053  # the 97.5 % quantile of Student's t with BATCHES − 1 degrees of freedom
 NORMAL = 1.959963984540054  # the same of the normal distribution
 TRUSTED = 5000  # relaxation times: a run of so many has intervals that cover what they promise
 Edges = tuple[float, float]
@@ -106,7 +106,7 @@ def relaxation_s(workload: Workload, servers: int = 1) -> float | None:
     Exact rates of decay for M/D/1, D/(ρ − 1 − ln ρ), and M/M/1, S/(1 − √ρ)² (Cohen 1982, The Single Server Queue,
     III.7); otherwise 2 (c_a² + c_s²) S/(1 − ρ)² of the diffusion that the queue looks like near the limit (Whitt 1989,
     Management Science 35:1341), with the index of dispersion of counts for c_a², queries as part of the work, and
-    several servers as one so much faster.
+    several servers as one so much faster; but never less than a service, nor than bursts last.
     """
     rate, service_s, scatter = workload.rate_per_s, workload.service_s, _arrival_scatter(workload)
     if rate is None or service_s is None or scatter is None:
@@ -123,7 +123,10 @@ def relaxation_s(workload: Workload, servers: int = 1) -> float | None:
     # E[S²]/E[S] = (1 + c_s²) S of whatever holds the thread.
     second_s = messages * service_s * workload.service_moments[0] + queries * workload.query_service_s
     second_s /= messages + queries
-    return max(2.0 * ((scatter - 1.0) * service_s + second_s) / servers / (1.0 - rho) ** 2, service_s)
+    near_limit_s = 2.0 * ((scatter - 1.0) * service_s + second_s) / servers / (1.0 - rho) ** 2
+    # However idle the thread, bursts go on as they began for half a dwell: either state is left at a rate of 1/dwell.
+    burst_s = workload.arrival_process.dwell_s / 2.0 if isinstance(workload.arrival_process, Bursty) else 0.0
+    return max(near_limit_s, service_s, burst_s)
 
 
 def _arrival_scatter(workload: Workload) -> float | None:
