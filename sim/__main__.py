@@ -9,10 +9,9 @@ from pathlib import Path
 
 from sim.command import Parser, UsageError, as_typed, out_directory, run_command
 from sim.files import json_text, write_text
-from sim.flags import add_workload_flags, complaints, whole_number, workload_from, workload_words
+from sim.flags import add_workload_flags, check_several, complaints, whole_number, workload_from, workload_words
 from sim.size import planned_messages
 from sim.units import digits
-from sim.workload import Workload
 
 EXAMPLES = """examples:
   python -m sim --rate 300 --service-ms 5            more than one thread can do
@@ -28,6 +27,7 @@ also: python -m sim plan      how many processes, or what service time, would do
 """
 PLOT_FORMATS = (".png", ".svg", ".pdf")
 MOST_SERVERS = 2000
+LEAST_RATE = 1e-100  # far below, products of what a formula needs are no numbers any more
 
 
 def main(argv: Sequence[str]) -> None:
@@ -77,6 +77,8 @@ def predict_one(
     from sim.prediction import MONTE_CARLO, effort, engine_for, predict  # noqa: PLC0415
 
     check_several(workload, servers)
+    if (workload.rate_per_s or 1.0) < LEAST_RATE:
+        raise UsageError(f"--rate {args.rate_per_s}: too low for any formula; give at least {LEAST_RATE:g}")
     with complaints(args):
         engine = engine_for(workload, servers)
         if engine != MONTE_CARLO:
@@ -108,18 +110,6 @@ def predict_one(
     show(Console(highlight=False), prediction, workload_words(args))
     if plot is not None:
         print(f"\nDrawn: {plot}")
-
-
-def check_several(workload: Workload, servers: int) -> None:
-    """Refuse what only one thread has."""
-    one_thread_only = {
-        "--order": workload.order != "fifo",
-        "--inbox": workload.inbox is not None,
-        "--query-rate": bool(workload.query_rate_per_s),
-    }
-    flag = next((flag for flag, given in one_thread_only.items() if given), None)
-    if servers > 1 and flag is not None:
-        raise UsageError(f"--servers {servers} with {flag}: several servers are first come, first served; leave it out")
 
 
 def _progress(what: str, *, shown: bool) -> AbstractContextManager[Callable[[float], object]]:

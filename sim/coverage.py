@@ -12,7 +12,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from sim.command import Parser, UsageError, as_typed
+from sim.checks import Bounds
+from sim.command import Parser, as_typed
 from sim.estimate import NORMAL, TRUSTED, Batches, Edges, mean_interval, quantile_interval, tail_interval
 from sim.files import json_text
 from sim.flags import number_list, whole_number
@@ -28,6 +29,7 @@ EXAMPLES = """examples:
   python -m sim coverage --relaxation-times 100       runs that are too short
 """
 LOADS, RUNS = "0.5,0.8,0.9", "10000"
+BELOW_1 = Bounds(0.0, 0.99, "utilizations above 0, at most 0.99, as in --loads 0.5,0.8,0.9", above=True)
 QUANTILES = {"p50": 0.5, "p90": 0.1, "p95": 0.05, "p99": 0.01}
 NAIVE = "mean, as if independent"
 
@@ -63,9 +65,7 @@ def main(argv: Sequence[str]) -> None:
         whole_number("--relaxation-times", args.relaxation_times, 10, 10**6),
         whole_number("--seed", args.seed, 0, 2**62),
     )
-    loads = number_list("--loads", args.loads, 20)
-    if not all(load <= 0.99 for load in loads):
-        raise UsageError(f"--loads {args.loads}: must be utilizations above 0, at most 0.99, as in --loads 0.5,0.8,0.9")
+    loads = number_list("--loads", args.loads, 20, BELOW_1)
     found = {}
     for load in loads:
         with progress(f"utilization {load:g}") as advance:
@@ -112,6 +112,8 @@ def _quantities(load: float) -> tuple[dict[str, float], list[Callable[[Batches],
             truths[name] = float(exact.isf(tail))
             estimators.append(lambda batches, tail=tail: quantile_interval(batches, tail))  # type: ignore[misc]
     for tail in (0.1, 0.01):
+        if tail >= load:
+            continue
         at_s = float(exact.isf(tail))
         truths[f"P(wait > {at_s:.3g} services)"] = tail
         estimators.append(lambda batches, at_s=at_s: tail_interval(batches, at_s))  # type: ignore[misc]

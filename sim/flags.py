@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from sim.checks import InvalidWorkload
+from sim.checks import Bounds, InvalidWorkload
 from sim.command import UsageError
 from sim.recording import RecordingError
 from sim.workload import Workload
@@ -185,31 +185,28 @@ def complaints(args: argparse.Namespace) -> Iterator[None]:
         raise UsageError(str(error)) from None
 
 
-def number_list(name: str, text: str, most: int) -> list[float]:
+def number_list(name: str, text: str, most: int, bounds: Bounds) -> list[float]:
     """Return the numbers that FROM:TO:STEP or a list with commas spells, at most so many; UsageError otherwise.
 
-    >>> number_list("--sweep-rate", "10:40:10", 99), number_list("--sweep-rate", "1,5", 99)
-    ([10.0, 20.0, 30.0, 40.0], [1.0, 5.0])
+    >>> loads = Bounds(0.0, 1.0, "shares from 0 to 1")
+    >>> number_list("--loads", "0.1:0.3:0.1", 99, loads), number_list("--loads", "0.5,1", 99, loads)
+    ([0.1, 0.2, 0.3], [0.5, 1.0])
     """
-    remedy = f"{name} {text}: write FROM:TO:STEP or a list, above 0, as in {name} 10:400:10 or {name} 50,100,150"
+    remedy = f"{name} {text}: write FROM:TO:STEP or a list, in {bounds.remedy}"
     try:
         parts = [Decimal(part) for part in text.split(":" if ":" in text else ",")]
-    except InvalidOperation:
+        if ":" in text:
+            first, last, step = parts
+            if first > last or step <= 0:
+                raise ValueError(text)
+            # Not counted by division: of steps that are tiny there may be more than even a Decimal holds.
+            parts = [at for at in (first + k * step for k in range(most + 1)) if at <= last]
+        values = [bounds.checked(name, float(part)) for part in parts]
+    except (ArithmeticError, ValueError):
         raise UsageError(remedy) from None
-    if not all(part.is_finite() and 0 < part < 10**9 for part in parts) or (":" in text and len(parts) != 3):
-        raise UsageError(remedy)
-    if ":" not in text:
-        values = parts
-    else:
-        first, last, step = parts
-        if last < first:
-            raise UsageError(remedy)
-        if (last - first) / step >= most:
-            raise UsageError(f"{name} {text}: more than {most} points; take longer steps")
-        values = [first + k * step for k in range(int((last - first) / step) + 1)]
     if len(values) > most:
         raise UsageError(f"{name} {text}: more than {most} points; give fewer")
-    return [float(value) for value in values]
+    return values
 
 
 def whole_number(name: str, text: str, least: int, most: int) -> int:
@@ -221,6 +218,18 @@ def whole_number(name: str, text: str, least: int, most: int) -> int:
     if not least <= value <= most:
         raise UsageError(f"{name} {text}: must be a whole number from {least} to {most}")
     return value
+
+
+def check_several(workload: Workload, servers: int) -> None:
+    """Refuse what only one thread has."""
+    one_thread_only = {
+        "--order": workload.order != "fifo",
+        "--inbox": workload.inbox is not None,
+        "--query-rate": bool(workload.query_rate_per_s),
+    }
+    flag = next((flag for flag, given in one_thread_only.items() if given), None)
+    if servers > 1 and flag is not None:
+        raise UsageError(f"--servers {servers} with {flag}: several servers are first come, first served; leave it out")
 
 
 def _value(name: str, text: str) -> Any:

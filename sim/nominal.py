@@ -158,7 +158,7 @@ def _known(workload: Workload, rate: float, service_s: float, found: Nominal) ->
     if workload.arrivals != "poisson":
         return None, None, _nearest(workload, rate, service_s, found)
     if found.servers > 1:
-        if not constant or workload.order != "fifo":
+        if not constant or workload.order != "fifo" or workload.query_rate_per_s:
             return None, None, "several servers: exact for Poisson arrivals and constant service only"
         exact = MDc(rate, service_s, found.servers)
         return _numbers(exact.wait), _numbers(exact.latency), None
@@ -182,8 +182,7 @@ def _alone(workload: Workload, rate: float, service_s: float) -> Known:
 
 def _nearest(workload: Workload, rate: float, service_s: float, found: Nominal) -> str:
     """Say why there is no formula, which is the nearest, and how far it can be trusted."""
-    kind = workload.arrivals.partition(":")[0]
-    what = f"no closed form for {kind} arrivals with {workload.service.partition(':')[0]} service"
+    what = f"no closed form for {workload.arrivals_kind} arrivals with {workload.service.partition(':')[0]} service"
     if found.servers > 1:
         return f"{what} on several servers"
     if workload.arrivals_kind != "trace":

@@ -52,11 +52,12 @@ def overloaded(prediction: Prediction, asked: Sequence[str]) -> list[RenderableT
 
 def _at_the_limit(prediction: Prediction) -> list[RenderableType]:
     """Return the screen where as much work arrives as can be done, or where no rate is known."""
-    limit = Text.assemble(("\nNO STEADY STATE", "bold red"), ": at least as much work arrives as one thread can do.")
+    thread = "one thread" if prediction.servers == 1 else f"{prediction.servers} processes"
+    limit = Text.assemble(("\nNO STEADY STATE", "bold red"), f": at least as much work arrives as {thread} can do.")
     parts: list[RenderableType] = [limit, Text(f"{prediction.theory.remark}\n"), indented(numbers(prediction))]
     exact = _transient(prediction)
     if exact is not None:
-        last_s = float(prediction.workload.horizon_s)
+        last_s = _horizon_s(prediction)
         says = (
             f"Its growth rate is 0, and yet the queue grows without end, like the square root of time: from an empty "
             f"start {digits(float(exact.waiting(last_s)))} messages are expected to wait after {seconds(last_s)}, and "
@@ -134,7 +135,7 @@ def _horizon_s(prediction: Prediction) -> float:
     """Return how long messages arrive, s."""
     simulated = prediction.simulated
     if prediction.trajectory is None and prediction.workload.duration_s is None:  # nothing is stored
-        return float(simulated["queue_length"]["at_last_arrival"] / simulated["queue_growth_per_s"])
+        return float(simulated["messages"] * simulated["processing_s"]["mean"] / simulated["utilization"])
     return prediction.workload.horizon_s
 
 

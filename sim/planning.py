@@ -4,6 +4,7 @@ Answers are exact (M/D/1 and M/D/c: Poisson arrivals, constant service); each is
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +12,11 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from sim.checks import InvalidWorkload
 from sim.command import Parser, UsageError, as_typed
 from sim.files import json_text
 from sim.flags import add_workload_flags, complaints, workload_from
-from sim.prediction import Prediction, predict
+from sim.prediction import COMPILED, MONTE_CARLO, Prediction, predict
 from sim.terminal import indented, table
 from sim.theory import processes_needed, rate_sustained, servers_needed, service_needed
 from sim.units import digits, percent, seconds, span
@@ -25,7 +27,7 @@ EXAMPLES = """examples:
   python -m sim plan --rate 150 --service-ms 5 --mean-ms 10 --json
 """
 TARGETS = {"mean": None, "p50": 0.5, "p95": 0.05, "p99": 0.01}
-MESSAGES = 200_000  # of each simulation: a few seconds in all
+MESSAGES = 200_000  # of each simulation: a second in all
 FLAGS = ("--rate", "--service-ms", "--seed")
 
 
@@ -43,14 +45,15 @@ class Way:
     def document(self, metric: str) -> dict[str, Any]:
         """Return it as JSON has it."""
         names = ("what", "servers", "queues", "rate_per_s", "service_s")
-        found = self.prediction.document()
+        theory, simulated, interval = self.prediction.theory, self.prediction.simulated, self.prediction.interval or {}
         return {name: getattr(self, name) for name in names} | {
-            "utilization": found["theory"]["utilization"],
-            "latency_s": found["theory"]["latency_s"],
+            "utilization": theory.utilization,
+            "latency_s": theory.latency_s,
             "simulated": {
-                "messages": found["simulated"]["messages"],
-                "latency_s": found["simulated"]["latency_s"],
-                "interval": found["simulated"]["interval"]["latency_s"][metric],
+                "messages": simulated["messages"],
+                "latency_s": simulated["latency_s"],
+                "interval": interval["latency_s"][metric],
+                "trusted": interval["trusted"],
             },
         }
 
@@ -70,8 +73,10 @@ def main(argv: Sequence[str]) -> None:
     with complaints(args):
         try:
             ways = _ways(workload, metric, target_s)
+        except InvalidWorkload:
+            raise
         except ValueError as error:
-            raise UsageError(f"--{metric}-ms {target_s * 1e3:g}: {error}") from None
+            raise UsageError(f"--{metric}-ms {getattr(args, f'{metric}_ms')}: {error}") from None
     if args.json:
         document = {
             "schema_version": 1,
@@ -101,31 +106,37 @@ def _target(given: dict[str, str | None]) -> tuple[str, float]:
 
 
 def _ways(workload: Workload, metric: str, target_s: float) -> list[Way]:
-    """Return what would meet the target; ValueError where nothing does."""
+    """Return what would meet the target and can be simulated; ValueError where nothing does."""
     rate, service_s, tail = workload.rate_per_s or 0.0, workload.service_s or 0.0, TARGETS[metric]
     one_queue = servers_needed(rate, service_s, target_s, tail)
-    many_queues = processes_needed(rate, service_s, target_s, tail)
     shorter_s, fewer = service_needed(rate, target_s, tail), rate_sustained(service_s, target_s, tail)
     if one_queue == 1:
         ways = [("one process", 1, 1, rate, service_s)]
         it = "which could bear"
     else:
-        ways = [
-            (f"{one_queue:,} processes, one queue", one_queue, 1, rate, service_s),
-            (f"{many_queues:,} processes, a queue each", 1, many_queues, rate, service_s),
-        ]
+        ways = [(f"{one_queue:,} processes, one queue", one_queue, 1, rate, service_s)]
+        with suppress(ValueError):  # more than anyone would start, although one queue makes do
+            many_queues = processes_needed(rate, service_s, target_s, tail)
+            ways.append((f"{many_queues:,} processes, a queue each", 1, many_queues, rate, service_s))
         it = "one process with"
     ways += [
         (f"{it} {seconds(shorter_s)} of work", 1, 1, rate, shorter_s),
         (f"{it} {digits(fewer)} messages/s", 1, 1, fewer, service_s),
     ]
-    return [Way(*way, prediction=_simulated(workload.seed, *way[1:])) for way in ways]
+    found: list[Way] = []
+    for way in ways:
+        try:
+            found.append(Way(*way, prediction=_simulated(workload.seed, *way[1:])))
+        except InvalidWorkload:  # a service too short or a rate too low for a workload
+            if not found:
+                raise
+    return found
 
 
 def _simulated(seed: int, servers: int, queues: int, rate_per_s: float, service_s: float) -> Prediction:
     """Simulate one of the queues, of which each gets its share of the messages at random."""
     workload = Workload(rate_per_s=rate_per_s / queues, service_s=service_s, messages=MESSAGES, seed=seed)
-    return predict(workload, servers, band=False)
+    return predict(workload, servers, engine=MONTE_CARLO if servers == 1 else COMPILED, band=False)
 
 
 def _screen(workload: Workload, metric: str, target_s: float, ways: Sequence[Way]) -> Group:
@@ -138,6 +149,8 @@ def _screen(workload: Workload, metric: str, target_s: float, ways: Sequence[Way
         "Exact for Poisson arrivals and constant service (M/D/1, M/D/c), in steady state; simulated: "
         f"95 % interval of {MESSAGES:,} messages, starting empty."
     )
+    if not all(_is_trusted(way) for way in ways):
+        says += " *: so near to the limit, a run of this length is too short to trust its interval."
     if ways[0].servers > 1:
         says += " One queue needs fewer processes: none of them is idle while a message waits."
     return Group(Text(title), indented(_table(metric, ways)), Text(""), Text(says, style="dim"))
@@ -150,5 +163,10 @@ def _table(metric: str, ways: Sequence[Way]) -> Table:
         prediction = way.prediction
         latency_s, interval = prediction.theory.latency_s or {}, (prediction.interval or {})["latency_s"]
         cells = [seconds(latency_s[name]) for name in others]
-        grid.add_row(way.what, percent(prediction.theory.utilization), *cells, span(*interval[metric]))
+        simulated = span(*interval[metric]) + ("" if _is_trusted(way) else " *")
+        grid.add_row(way.what, percent(prediction.theory.utilization), *cells, simulated)
     return grid
+
+
+def _is_trusted(way: Way) -> bool:
+    return bool((way.prediction.interval or {})["trusted"])

@@ -27,10 +27,11 @@ def draw(path: Path, workload: Workload, theory: Nominal, trajectory: Trajectory
         above, below = figure.subplots(2, 1, sharex=True)
         _queue(above, theory, trajectory)
         _latency(below, workload, theory, trajectory)
+        thread = "one thread" if theory.servers == 1 else f"{theory.servers} processes"
         load = "" if theory.utilization is None else f", utilization {digits(theory.utilization)}"
         figure.suptitle(
             f"{digits(workload.offered_rate_per_s)} messages/s ({workload.arrivals_kind}) × "
-            f"{seconds(workload.service_s)} on one thread{load}"
+            f"{seconds(workload.service_s)} on {thread}{load}"
         )
         figure.savefig(path, dpi=150)
 

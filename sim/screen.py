@@ -53,7 +53,7 @@ def _steady(prediction: Prediction) -> list[RenderableType]:
     parts: list[RenderableType] = [_headline(prediction), Text(""), indented(numbers(prediction)), Text("")]
     if theory.note:
         parts += [Text(theory.remark), Text("")]
-    if prediction.band and theory.latency_s and theory.latency_s["mean"]:
+    if prediction.band and theory.latency_s and theory.latency_s["mean"] and theory.model != "D/D/1":
         parts += [Text(_scatter(prediction)), Text("")]
     simple = workload.arrivals == "poisson" and workload.service == "deterministic" and workload.order == "fifo"
     if simple and prediction.servers == 1 and not workload.query_rate_per_s:

@@ -10,11 +10,12 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from sim.checks import Bounds
 from sim.command import UsageError, as_typed
 from sim.files import csv_text, json_text, write_text
-from sim.flags import complaints, number_list, workload_from
+from sim.flags import check_several, complaints, number_list, workload_from
 from sim.prediction import COMPILED, MONTE_CARLO, Prediction, engine_for, predict
-from sim.size import is_drawable
+from sim.size import is_drawable, planned_messages
 from sim.terminal import indented, progress, table
 from sim.units import digits, percent, seconds, signed
 from sim.workload import Workload
@@ -22,6 +23,12 @@ from sim.workload import Workload
 MOST_POINTS = 200
 # Messages a point, unless asked for otherwise: as many as take no time, drawn where that is possible.
 DRAWN, STORED = "1e6", "20000"
+SWEPT = {
+    "--sweep-rate": Bounds(
+        1e-100, 1e6, "messages/s above 0, at most 1e6, as in --sweep-rate 10:400:10 or --sweep-rate 50,100"
+    ),
+    "--sweep-service-ms": Bounds(1e-3, 1e5, "milliseconds from 1e-3 to 1e5, as in --sweep-service-ms 1,5,10,50"),
+}
 LATENCIES = ("mean", "p99")
 COLUMNS = (
     *("rate_per_s", "service_s", "utilization", "queue_growth_per_s", "simulated_queue_growth_per_s"),
@@ -65,9 +72,10 @@ def _workloads(args: argparse.Namespace, servers: int) -> list[Workload]:
             continue
         if getattr(args, field) is not None:
             raise UsageError(f"{single} {getattr(args, field)} and {sweep} {text}: give one of them, not both")
-        swept[field] = [repr(value) for value in number_list(sweep, text, MOST_POINTS)]
+        swept[field] = [repr(value) for value in number_list(sweep, text, MOST_POINTS, SWEPT[sweep])]
     if len(swept["rate_per_s"]) * len(swept["service_s"]) > MOST_POINTS:
-        raise UsageError(f"--sweep-rate and --sweep-service-ms: together more than {MOST_POINTS} points; give fewer")
+        asked = f"--sweep-rate {args.sweep_rate} with --sweep-service-ms {args.sweep_service_ms}"
+        raise UsageError(f"{asked}: together more than {MOST_POINTS} points; give fewer")
     recorded = (args.arrivals or "").startswith(("trace:", "gaps:"))
     if args.duration_s is None and args.messages is None and not recorded:
         args.messages = (
@@ -77,14 +85,17 @@ def _workloads(args: argparse.Namespace, servers: int) -> list[Workload]:
     for args.service_s in swept["service_s"]:
         for args.rate_per_s in swept["rate_per_s"]:
             points.append(workload_from(args, stored=False, quiet=bool(points)))
+            check_several(points[-1], servers)
             with complaints(args):
-                _engine(points[-1], servers)
+                if _engine(points[-1], servers) != MONTE_CARLO:
+                    len(points[-1])  # what only generating shows
     return points
 
 
 def _engine(workload: Workload, servers: int) -> str:
     """Return the fastest engine for a workload: many points are waited for."""
-    if servers == 1 and is_drawable(workload):
+    # Of few messages, a batch or even all of the run might have none.
+    if servers == 1 and is_drawable(workload) and planned_messages(workload) > float(STORED):
         return MONTE_CARLO
     engine_for(workload, servers)  # refuses what is too large
     return COMPILED
@@ -103,11 +114,13 @@ def _screen(points: Sequence[Prediction]) -> list[RenderableType]:
             limit = digits(together[0].theory.capacity_per_s)
             title = f"{seconds(service_s)} each on {whose}: the limit is {limit} messages/s."
             parts += [Text(title, style="bold"), indented(_table(together, by_rate=True)), Text("")]
+    counts = sorted(point.simulated["messages"] for point in points)
+    many = f"{counts[0]:,}" + (f" to {counts[-1]:,}" if counts[-1] > counts[0] else "")
+    engines = " and ".join(sorted({point.engine for point in points}))
     says = (
         "Mean and p99 are latencies, and theory the steady state, as of a system that has run for ever. Beyond the "
-        "limit there is none: the queue grows, by so many messages a second. Simulated: "
-        f"{points[-1].simulated['messages']:,} messages or so a point, starting empty ({points[0].engine}, seed "
-        f"{points[0].workload.seed})."
+        f"limit there is none: the queue grows, by so many messages a second. Simulated: {many} messages a point, "
+        f"starting empty ({engines}, seed {points[0].workload.seed})."
     )
     return [*parts, Text(says, style="dim")]
 

@@ -11,10 +11,16 @@ from rich.table import Table
 
 
 def table(*headings: str) -> Table:
-    """Return an empty table in the house style: words to the left, numbers to the right."""
+    """Return an empty table in the house style: words to the left, numbers to the right.
+
+    Where it is wider than the screen, the words are wrapped: a number must never be cut.
+    """
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for place, heading in enumerate(headings):
-        grid.add_column(heading, justify="left" if place == 0 else "right", no_wrap=True)
+        if place == 0:
+            grid.add_column(heading, overflow="fold")
+        else:
+            grid.add_column(heading, justify="right", no_wrap=True)
     return grid
 
 

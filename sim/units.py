@@ -14,8 +14,10 @@ def seconds(value: float | None, significant: int = 3) -> str:
     size = abs(value)
     if size >= 0.9995:
         return f"{digits(value, significant)} s"
-    if size >= 0.0009995 or value == 0:
+    if size >= 0.0009995:
         return f"{digits(value * 1e3, significant)} ms"
+    if size < 0.5e-9:  # nothing here is told more finely than in nanoseconds
+        return "0 ms"
     return f"{digits(value * 1e6, significant)} µs"
 
 
@@ -61,14 +63,14 @@ def signed(value: float | None) -> str:
 def percent(value: float | None, *, signed: bool = False) -> str:
     """Return a share as a percentage to one decimal.
 
-    >>> percent(0.754), percent(0.1, signed=True), percent(-0.043, signed=True)
-    ('75.4 %', '+10 %', '−4.3 %')
+    >>> percent(0.754), percent(0.1, signed=True), percent(-0.043, signed=True), percent(12345.0)
+    ('75.4 %', '+10 %', '−4.3 %', '1,234,500 %')
     """
     if value is None:
         return "–"
     tenths = round(1000.0 * value) / 10.0
     sign = "−" if tenths < 0 else "+" if signed and tenths > 0 else ""
-    return f"{sign}{abs(tenths):,g} %"
+    return f"{sign}{abs(tenths):,.1f}".removesuffix(".0") + " %"
 
 
 def span(low: float, high: float, unit: str = "s") -> str:

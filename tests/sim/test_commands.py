@@ -73,8 +73,8 @@ REFUSED = [
         (f"--sweep-service-ms={text}", f"--sweep-service-ms {text}", A_SERVICE)
         for text in (*NO_NUMBERS, *NO_LISTS, "1e-4", "5,2e5")
     ),
-    ("--sweep-rate 1:1e8:0.1", "--sweep-rate 1:1e8:0.1", "more than 200 points; take longer steps"),
-    ("--sweep-rate 10:400:1e-999999", "--sweep-rate 10:400:1e-999999", "take longer steps"),
+    ("--sweep-rate 1:1e8:0.1", "--sweep-rate 1:1e8:0.1", "more than 200 points; give fewer"),
+    ("--sweep-rate 10:400:1e-999999", "--sweep-rate 10:400:1e-999999", "more than 200 points; give fewer"),
     (f"--sweep-rate {','.join(['5'] * 201)}", "--sweep-rate 5,5,", "more than 200 points; give fewer"),
     (
         "--sweep-rate 1:150:1 --sweep-service-ms 1,2",
@@ -101,6 +101,8 @@ REFUSED = [
     ("--arrivals trace:rows.csv --messages 4", "--messages 4", "rows.csv holds 3 messages: give at most that many"),
     ("--arrivals trace:rows.csv --messages 2e6", "--messages 2e6", "rows.csv holds 3 messages: give at most that many"),
     ("--sweep-rate 1e-12,20 --messages 100", "--rate 1e-12", "the last message is 292 years away"),
+    ("--rate 1e-308 --duration 1e-9", "--rate 1e-308", "too low for any formula; give at least 1e-100"),
+    ("--sweep-rate 1e-308 --duration 1e-9", "--sweep-rate 1e-308", A_RATE),
     ("--messages 2e6 --plot x.png", "--plot x.png", STORED_ONLY),
     ("--messages 2e6 --out new", "--out new", STORED_ONLY),
     ("--rate 1e4 --duration 200 --out new", "--out new", STORED_ONLY),
@@ -124,7 +126,7 @@ REFUSED = [
         for text in (*NO_NUMBERS, "1", "2.5", "1e7")
     ),
     *((f"coverage --loads={text}", f"--loads {text}", A_LOAD) for text in (*NO_NUMBERS, "1", "0.5,,0.6", "0.5,0.995")),
-    ("coverage --loads 0.1:0.9:0.01", "--loads 0.1:0.9:0.01", "more than 20 points; take longer steps"),
+    ("coverage --loads 0.1:0.9:0.01", "--loads 0.1:0.9:0.01", "more than 20 points; give fewer"),
     ("coverage --relaxation-times 9", "--relaxation-times 9", "must be a whole number from 10 to 1000000"),
     ("coverage --seed -1", "--seed -1", "must be a whole number from 0"),
 ]
@@ -147,7 +149,7 @@ def test_what_cannot_be_is_refused_in_one_line_with_a_remedy_and_nothing_is_writ
 
 # -- any flags together ------------------------------------------------------------------------------------------------
 
-numbers = st.sampled_from(["0", "1e-308", "1e-9", "0.5", "1", "40", "199", "200", "5e3", "1e6", "nan"])
+numbers = st.sampled_from(["0", "1e-308", "1e-99", "1e-9", "0.5", "1", "40", "199", "200", "5e3", "1e6", "nan"])
 lists = st.sampled_from(["1", "50,300", "200:150:1", "199:201:1", "1e-9,1e6", "300,1", "1e7", "1,,2", "0:5:1"])
 # What takes random numbers only, so that any number of messages can be drawn.
 drawn = {
@@ -161,7 +163,7 @@ drawn = {
 }
 stored = {
     "--servers": st.sampled_from(["1", "2", "7", "2000"]),
-    "--query-rate": st.sampled_from(["0", "1", "300", "4000"]),
+    "--query-rate": st.sampled_from(["0", "1", "30"]),
     "--query-ms": st.sampled_from(["0.01", "1", "100"]),
     "--query-policy": st.sampled_from(["first", "fifo", "idle"]),
     "--order": st.sampled_from(["fifo", "round-robin", "per-worker"]),
@@ -510,11 +512,21 @@ def test_nothing_is_wider_than_80_columns_or_cut_to_fit(capsys: pytest.CaptureFi
 
 # -- figures -----------------------------------------------------------------------------------------------------------
 
-SIMULATED = (0x00, 0x72, 0xB2)
+THEORY, SIMULATED, ANOTHER = (0x00, 0x00, 0x00), (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)
 
 
-def share_of(colour: tuple[int, int, int], pixels: Any) -> float:
-    return float((np.abs(pixels[..., :3] * 255.0 - colour).max(axis=-1) < 2).mean())
+def halves(path: Path) -> tuple[Any, Any]:
+    """Return the pixels of both halves of a figure without legends and labels, which are at its edges."""
+    pixels = imread(path)
+    height, width, _ = pixels.shape
+    plot = pixels[:, width // 6 :]
+    return plot[int(0.12 * height) : int(0.62 * height)], plot[int(0.68 * height) : int(0.94 * height)]
+
+
+def places_of(colour: tuple[int, int, int], pixels: Any) -> Any:
+    """Return rows and columns of a colour's pixels, as shares of height and width."""
+    found = np.abs(pixels[..., :3] * 255.0 - colour).max(axis=-1) < 2
+    return np.argwhere(found) / found.shape
 
 
 @pytest.mark.parametrize(
@@ -530,21 +542,34 @@ def test_a_figure_shows_what_was_simulated(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, flags: str, above: bool, below: bool
 ) -> None:
     assert "Drawn: figure.png" in screen(capsys, f"{flags} --plot figure.png")
-    pixels = imread(tmp_path / "figure.png")
-    height, width, _ = pixels.shape
-    assert width == 1200
-    # Between a sixth and a tenth of either axis's ends there are no labels and no legend.
-    plot = pixels[:, width // 6 :]
-    upper, lower = plot[int(0.12 * height) : int(0.62 * height)], plot[int(0.68 * height) : int(0.94 * height)]
-    for half, there in ((upper, above), (lower, below)):
-        assert (share_of(SIMULATED, half) > 1e-5) is there  # a single dot is 1e-4 of it
+    for half, there in zip(halves(tmp_path / "figure.png"), (above, below), strict=True):
+        assert (len(places_of(SIMULATED, half)) > 10) is there  # a single dot has fifty
 
 
 def test_a_figure_of_many_curves_tells_them_apart_by_colour(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    screen(capsys, "--sweep-rate 10,60,120 --sweep-service-ms 5,20 --messages 50 --plot figure.png")
-    pixels = imread(tmp_path / "figure.png")
-    for colour in (SIMULATED, (0xD5, 0x5E, 0x00)):
-        assert share_of(colour, pixels[pixels.shape[0] // 8 :]) > 1e-4
+    screen(capsys, "--sweep-rate 10,60 --sweep-service-ms 5,20 --messages 50 --plot figure.png")
+    for half in halves(tmp_path / "figure.png"):
+        assert len(places_of(SIMULATED, half)) > 10
+        assert len(places_of(ANOTHER, half)) > 10
+
+
+def test_a_single_rate_is_drawn_among_the_rates(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    screen(capsys, "--sweep-rate 300 --messages 5 --plot figure.png")
+    above, below = halves(tmp_path / "figure.png")
+    # Theory ends at its limit of 200/s, and the one point is at 300/s: two thirds of the way from 0, which is cut off.
+    last = places_of(THEORY, above)[:, 1].max()
+    assert 0.5 < last < 0.65
+    assert places_of(SIMULATED, below)[:, 1].mean() > 0.9
+
+
+def test_a_point_lies_on_its_curve_where_nothing_is_left_to_chance(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    screen(capsys, "--sweep-rate 100,150 --arrivals deterministic --messages 5 --plot figure.png")
+    above, _ = halves(tmp_path / "figure.png")
+    # Evenly spaced messages never wait: theory is a level line, and a dot is a hundredth of the height.
+    heights = places_of(SIMULATED, above)[:, 0]
+    assert np.abs(heights - np.median(places_of(THEORY, above)[:, 0])).max() < 0.02
 
 
 # -- plans -------------------------------------------------------------------------------------------------------------
