@@ -64,7 +64,7 @@ def _parser() -> Parser:
     output = parser.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
     output.add_argument("--plot", metavar="FILE", help="draw queue length and latency over time (png, svg or pdf)")
-    output.add_argument("--out", metavar="DIR", help="write trajectory.csv and prediction.json there")
+    output.add_argument("--out", metavar="DIR", help="write prediction.json there, and trajectory.csv if stored")
     return parser
 
 
@@ -83,18 +83,20 @@ def predict_one(
         engine = engine_for(workload, servers)
         if engine != MONTE_CARLO:
             len(workload)  # what only generating shows
-    if engine == MONTE_CARLO and (plot or out):
-        asked = f"--plot {plot}" if plot else f"--out {out}"
-        raise UsageError(f"{asked}: nothing is stored of more than 1e6 messages; ask for fewer, as in --messages 1e6")
+    if engine == MONTE_CARLO and plot:
+        raise UsageError(
+            f"--plot {plot}: nothing is stored of more than 1e6 messages; ask for fewer, as in --messages 1e6"
+        )
     says = effort(workload, engine)
     if says is not None:
         print(says, file=sys.stderr)
     with _progress(f"{digits(planned_messages(workload))} messages", shown=engine == MONTE_CARLO) as advance:
         prediction = predict(workload, servers, engine=engine, on_progress=advance)
     document = json_text({"schema_version": 1, "command": as_typed("sim", argv), **prediction.document()})
-    if out is not None and prediction.trajectory is not None:
+    if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        prediction.trajectory.write_csv(out / "trajectory.csv")
+        if prediction.trajectory is not None:
+            prediction.trajectory.write_csv(out / "trajectory.csv")
         write_text(out / "prediction.json", document)
     if plot is not None and prediction.trajectory is not None:
         from sim.plot import draw  # noqa: PLC0415 - matplotlib only where something is drawn

@@ -12,14 +12,14 @@ from sim.model import HoldTimes
 from sim.recording import NS
 from sim.recursion import waits
 from sim.run import simulate
-from sim.size import is_drawable, planned_messages
+from sim.size import is_drawable, planned_messages, planned_queries
 from sim.summary import Seconds, summary
 from sim.trajectory import Trajectory
 from sim.workload import Workload
 
 RUNS = 200
-# Up to so many messages the band is that of the next RUNS seeds, which anyone can run; up to so many it is drawn by
-# Monte Carlo; beyond, it would take longer than anyone wants to look at a screen for.
+# Up to so many messages and queries the band is that of the next RUNS seeds, which anyone can run; up to so many it is
+# drawn by Monte Carlo; beyond, it would take longer than anyone wants to look at a screen for.
 MOST_SEEDED, MOST_DRAWN = 30_000, 1_000_000
 QUANTILES = ("mean", "p50", "p95", "p99")
 GROWTHS = ("queue_growth_per_s", "latency_growth_s_per_s")
@@ -47,7 +47,8 @@ def ensemble_band(workload: Workload, servers: int = 1, runs: int = RUNS) -> dic
 def _drawn_again(workload: Workload, servers: int, runs: int) -> Iterator[dict[str, Any]]:
     """Yield the metrics of runs with the seeds after the workload's own; none where that would take too long."""
     seeds = ((workload.seed + k) % 2**63 for k in range(1, runs + 1))
-    if planned_messages(workload) <= MOST_SEEDED:
+    planned = planned_messages(workload) + planned_queries(workload)
+    if planned <= MOST_SEEDED:
         plain = workload.order == "fifo" and not workload.query_rate_per_s and servers == 1
         for seed in seeds:
             again = workload.reseeded(seed)
@@ -55,7 +56,7 @@ def _drawn_again(workload: Workload, servers: int, runs: int) -> Iterator[dict[s
             # this takes to run.
             run = _first_come(again) if plain else simulate(again, engine="compiled", servers=servers)
             yield run.metrics(servers)
-    elif servers == 1 and is_drawable(workload) and planned_messages(workload) <= MOST_DRAWN:
+    elif servers == 1 and is_drawable(workload) and planned <= MOST_DRAWN:
         from sim.montecarlo import monte_carlo  # noqa: PLC0415 - numba only where it is needed
 
         for seed in seeds:

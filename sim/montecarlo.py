@@ -129,8 +129,9 @@ class CountedBatches:
         return shares_above(run.counts[:, self.which], at)
 
     def quantile(self, p: float) -> float:
-        """Return the p quantile of the whole run, s."""
-        return self.run.quantile(self.which, p) * self.run.unit_s
+        """Return the p quantile of the whole run, s: never more than the longest, which is known exactly."""
+        longest = float(self.run.state[kernels.LONGEST_WAIT + self.which])
+        return min(self.run.quantile(self.which, p), longest) * self.run.unit_s
 
 
 def monte_carlo(

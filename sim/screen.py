@@ -7,8 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from sim.estimate import messages_for
+from sim.histogram import RELATIVE_ERROR
 from sim.overloaded import overloaded
-from sim.prediction import Prediction
+from sim.prediction import MONTE_CARLO, Prediction
 from sim.side_by_side import numbers
 from sim.terminal import indented, table
 from sim.theory import MD1
@@ -44,8 +45,10 @@ def _title(prediction: Prediction) -> Text:
     whose = "one thread" if servers == 1 else f"{servers} processes fed from one queue"
     if rate is None:
         return Text(f"{len(workload):,} messages in one instant × {work} each, on {whose}.")
-    arrive = f"{digits(rate)} messages/s" + ("" if workload.arrivals == "poisson" else f" ({workload.arrivals_kind})")
-    return Text(f"{arrive} × {work} each = {digits(rate * service_s)} s of work per second, for {whose}.")
+    arrive = f"{digits(rate, 4)} messages/s" + (
+        "" if workload.arrivals == "poisson" else f" ({workload.arrivals_kind})"
+    )
+    return Text(f"{arrive} × {work} each = {digits(rate * service_s, 4)} s of work per second, for {whose}.")
 
 
 def _steady(prediction: Prediction) -> list[RenderableType]:
@@ -114,6 +117,8 @@ def _footnote(prediction: Prediction) -> str:
         f"Theory is the steady state, as of a system that has run for ever. Simulated: {n:,} messages, starting empty "
         f"({prediction.engine}, seed {workload.seed})."
     )
+    if prediction.engine == MONTE_CARLO:
+        says += f" Its percentiles are exact to {percent(RELATIVE_ERROR)}."
     if prediction.theory.relaxation_s:
         says += f" A start is forgotten after about {seconds(prediction.theory.relaxation_s)}."
     return says + _run_length(prediction)

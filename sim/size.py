@@ -28,6 +28,12 @@ def planned_messages(workload: "Workload") -> float:
     return min(asked, arriving)
 
 
+def planned_queries(workload: "Workload") -> float:
+    """Return how many queries to expect."""
+    lasts_s = workload.duration_s or planned_messages(workload) / (workload.rate_per_s or math.inf)
+    return workload.query_rate_per_s * lasts_s
+
+
 def check_size(workload: "Workload", most: int, why: str) -> None:
     """Raise InvalidWorkload where more than `most` of anything is asked for, naming the field that asks for it."""
     process, expected = workload.arrival_process, planned_messages(workload)
@@ -35,7 +41,7 @@ def check_size(workload: "Workload", most: int, why: str) -> None:
     sizes = [("messages" if workload.messages is not None else "duration_s", expected, "messages")]
     if isinstance(process, Bursty):
         sizes.append(("arrivals", lasts_s / process.dwell_s, "changes of state"))
-    sizes.append(("query_rate_per_s", workload.query_rate_per_s * lasts_s, "queries"))
+    sizes.append(("query_rate_per_s", planned_queries(workload), "queries"))
     for field, number, what in sizes:
         if number > most:
             raise InvalidWorkload(field, getattr(workload, field), f"would be {number:.3g} {what}; {why} {most:.0e}")

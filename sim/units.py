@@ -61,13 +61,16 @@ def signed(value: float | None) -> str:
 
 
 def percent(value: float | None, *, signed: bool = False) -> str:
-    """Return a share as a percentage to one decimal.
+    """Return a share as a percentage to one decimal; to more where it is not the whole, but would be rounded to it.
 
-    >>> percent(0.754), percent(0.1, signed=True), percent(-0.043, signed=True), percent(12345.0)
-    ('75.4 %', '+10 %', '−4.3 %', '1,234,500 %')
+    >>> percent(0.754), percent(0.1, signed=True), percent(-0.043, signed=True), percent(12345.0), percent(0.99972)
+    ('75.4 %', '+10 %', '−4.3 %', '1,234,500 %', '99.97 %')
     """
     if value is None:
         return "–"
+    if 0.9995 <= value < 1.0:
+        missing = 1.0 - value
+        return f"{100.0 * value:.{min(-math.floor(math.log10(missing)) - 2, 12)}f}".rstrip("0") + " %"
     tenths = round(1000.0 * value) / 10.0
     sign = "−" if tenths < 0 else "+" if signed and tenths > 0 else ""
     return f"{sign}{abs(tenths):,.1f}".removesuffix(".0") + " %"

@@ -124,7 +124,11 @@ class Workload:
         planned = _until(end_ns, islice(instants, self.messages))
         wanted = self.messages or (len(self._recorded.recorded_ns) if self._recorded else 0)
         if self.duration_s is None and len(planned) < wanted:
-            raise InvalidWorkload("rate_per_s", self.rate_per_s, "so low that the last message is 292 years away")
+            raise InvalidWorkload(
+                "rate_per_s",
+                self.rate_per_s,
+                "so low that the last message is 292 years away; raise it, or ask for fewer messages",
+            )
         return planned
 
     @cached_property

@@ -104,8 +104,6 @@ REFUSED = [
     ("--rate 1e-308 --duration 1e-9", "--rate 1e-308", "too low for any formula; give at least 1e-100"),
     ("--sweep-rate 1e-308 --duration 1e-9", "--sweep-rate 1e-308", A_RATE),
     ("--messages 2e6 --plot x.png", "--plot x.png", STORED_ONLY),
-    ("--messages 2e6 --out new", "--out new", STORED_ONLY),
-    ("--rate 1e4 --duration 200 --out new", "--out new", STORED_ONLY),
     ("--sweep-rate 10,20 --plot x.txt", "--plot x.txt", "must end in .png, .svg or .pdf"),
     ("--sweep-rate 10,20 --out rows.csv", "--out rows.csv", "is not a directory; give one"),
     ("plan", "--p99-ms", "give one target, as in --p99-ms 20"),
@@ -656,3 +654,11 @@ def test_coverage_counts_every_run_once_and_holds_them_against_the_exact_values(
 def test_loads_may_be_stepped_through(capsys: pytest.CaptureFixture[str]) -> None:
     found = document(capsys, "coverage --runs 2 --loads 0.1:0.3:0.1 --relaxation-times 10")
     assert [entry["utilization"] for entry in found["loads"]] == [0.1, 0.2, 0.3]
+
+
+def test_of_what_is_not_stored_the_prediction_is_written_without_a_trajectory(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    main(["--rate", "150", "--messages", "2e6", "--out", str(tmp_path / "new"), "--json"])
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["prediction.json"]
+    assert (tmp_path / "new" / "prediction.json").read_text(encoding="utf-8") == capsys.readouterr().out
