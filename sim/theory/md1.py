@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy.typing as npt
 
 from sim.theory.distribution import Shifted
-from sim.theory.domain import NoSteadyState, check_queue
 from sim.theory.finite import Borel, loss_probability
+from sim.theory.load import Load
 from sim.theory.stationary import Floats, MD1Number
 from sim.theory.waiting import MD1Wait
 
@@ -15,7 +15,7 @@ _IDLE = 1e-303  # below it 1/ρ times a few hundred is more than can be counted
 
 
 @dataclass(frozen=True)
-class MD1:
+class MD1(Load):
     """Poisson arrivals, constant service, one server, first come first served.
 
     `rate_per_s` messages/s, `service_s` seconds each; both positive and finite (ValueError otherwise).
@@ -27,12 +27,9 @@ class MD1:
     0.0075
     """
 
-    rate_per_s: float
-    service_s: float
-
     def __post_init__(self) -> None:
         """Refuse what is not a rate or a time."""
-        check_queue(self.rate_per_s, self.service_s)
+        super().__post_init__()
         if not (_IDLE <= self.utilization < math.inf):
             raise ValueError(
                 f"rate {self.rate_per_s:g}/s × service {self.service_s:g} s = utilization {self.utilization:g}: "
@@ -40,35 +37,9 @@ class MD1:
             )
 
     @property
-    def utilization(self) -> float:
-        """Offered load ρ = λD."""
-        return self.rate_per_s * self.service_s
-
-    @property
-    def stable(self) -> bool:
-        """Whether there is a steady state: ρ < 1. At ρ = 1 there is none, although nothing grows linearly."""
-        return self.utilization < 1.0
-
-    @property
-    def capacity_per_s(self) -> float:
-        """The rate that must not be reached: 1/D."""
-        return 1.0 / self.service_s
-
-    @property
-    def queue_growth_per_s(self) -> float:
-        """Messages by which the queue grows each second: λ − 1/D above capacity, else 0."""
-        return max(0.0, self.rate_per_s - self.capacity_per_s)
-
-    @property
-    def latency_growth_s_per_s(self) -> float:
-        """Seconds by which latency grows for each second of arrivals: ρ − 1 above capacity, else 0."""
-        return max(0.0, self.utilization - 1.0)
-
-    @property
     def wait(self) -> MD1Wait:
         """Distribution of the time from arrival to start of service."""
-        if not self.stable:
-            raise NoSteadyState(self.rate_per_s, self.service_s)
+        self._check_stable()
         return MD1Wait(self.number_in_system, self.service_s)
 
     @property
@@ -79,22 +50,19 @@ class MD1:
     @property
     def number_in_system(self) -> MD1Number:
         """Distribution of the number of messages waiting or in service."""
-        if not self.stable:
-            raise NoSteadyState(self.rate_per_s, self.service_s)
+        self._check_stable()
         return MD1Number(self.utilization)
 
     @property
     def busy_period(self) -> Borel:
         """Distribution of the number of messages served between two idle periods; it must have a steady state."""
-        if not self.stable:
-            raise NoSteadyState(self.rate_per_s, self.service_s)
+        self._check_stable()
         return Borel(self.utilization)
 
     @property
     def relaxation_s(self) -> float:
         """About how long a run takes to forget its start, s: D/(ρ − 1 − ln ρ), the decay of busy periods."""
-        if not self.stable:
-            raise NoSteadyState(self.rate_per_s, self.service_s)
+        self._check_stable()
         return self.service_s / self.busy_period.rate
 
     def blocking_probability(self, places: npt.ArrayLike) -> Floats:

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.theory.distribution import Shifted
-from sim.theory.domain import NoSteadyState, check_queue
+from sim.theory.domain import NoSteadyState
 from sim.theory.finite import Borel
+from sim.theory.load import Load
 from sim.theory.stationary import Array, Floats, decay_rate, unwrapped
 
 MOST_SERVERS = 2000
@@ -26,7 +27,7 @@ _SMALL = np.array([math.lgamma(n + 1) - (n + 0.5) * math.log(n) + n - math.log(2
 
 
 @dataclass(frozen=True)
-class MDc:
+class MDc(Load):
     """Poisson arrivals, constant service, `servers` servers fed from one queue, first come first served.
 
     `rate_per_s` messages/s in all, `service_s` seconds each, both positive and finite; 1 to 2,000 servers (ValueError
@@ -36,13 +37,11 @@ class MDc:
     0.0075
     """
 
-    rate_per_s: float
-    service_s: float
     servers: int
 
     def __post_init__(self) -> None:
         """Refuse what is not a rate, a time or a number of servers."""
-        check_queue(self.rate_per_s, self.service_s)
+        super().__post_init__()
         if isinstance(self.servers, bool) or not isinstance(self.servers, int) or not 1 <= self.servers <= MOST_SERVERS:
             raise ValueError(f"servers={self.servers!r}: must be a whole number from 1 to {MOST_SERVERS:,}")
 
@@ -52,19 +51,9 @@ class MDc:
         return self.rate_per_s * self.service_s / self.servers
 
     @property
-    def stable(self) -> bool:
-        """Whether there is a steady state: ρ < 1. At ρ = 1 there is none, although nothing grows linearly."""
-        return self.utilization < 1.0
-
-    @property
     def capacity_per_s(self) -> float:
         """The rate that must not be reached: c/D."""
         return self.servers / self.service_s
-
-    @property
-    def queue_growth_per_s(self) -> float:
-        """Messages by which the queue grows each second: λ − c/D above capacity, else 0."""
-        return max(0.0, self.rate_per_s - self.capacity_per_s)
 
     @cached_property
     def wait(self) -> "MDcWait":

@@ -11,54 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.theory.distribution import ExponentialTail
-from sim.theory.domain import NoSteadyState, check_queue
+from sim.theory.load import Load
 from sim.theory.stationary import Floats, unwrapped
 
 _ROUNDING = 1e-9  # by which moments that were computed from a sample may miss what they must be
-
-
-@dataclass(frozen=True)
-class Load:
-    """A rate of arrivals and a mean service time: what can be said of a queue before its distributions are known.
-
-    `rate_per_s` messages/s, `service_s` seconds each; both positive and finite (ValueError otherwise).
-    """
-
-    rate_per_s: float
-    service_s: float
-
-    def __post_init__(self) -> None:
-        """Refuse what is not a rate or a time."""
-        check_queue(self.rate_per_s, self.service_s)
-
-    @property
-    def utilization(self) -> float:
-        """Offered load ρ = λE[S]."""
-        return self.rate_per_s * self.service_s
-
-    @property
-    def stable(self) -> bool:
-        """Whether there is a steady state: ρ < 1."""
-        return self.utilization < 1.0
-
-    @property
-    def capacity_per_s(self) -> float:
-        """Messages/s that the server can do: 1/E[S]."""
-        return 1.0 / self.service_s
-
-    @property
-    def queue_growth_per_s(self) -> float:
-        """Messages by which the queue grows each second: λ − 1/E[S] above capacity, else 0."""
-        return max(0.0, self.rate_per_s - self.capacity_per_s)
-
-    @property
-    def latency_growth_s_per_s(self) -> float:
-        """Seconds by which latency grows for each second of arrivals: ρ − 1 above capacity, else 0."""
-        return max(0.0, self.utilization - 1.0)
-
-    def _check_stable(self) -> None:
-        if not self.stable:
-            raise NoSteadyState(self.rate_per_s, self.service_s)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class MD1Number:
     @cached_property
     def tail_factor(self) -> float:
         """C = (1 − ρ)/(θ + ρ − 1), with 1 − ρ in the denominator as ρ h(θ), which does not cancel near ρ = 1."""
-        return (1.0 - self.rho) / (self.decay - self.rho * _h(self.decay))
+        return (1.0 - self.rho) / (self.decay - self.rho * relative_excess(self.decay))
 
     @cached_property
     def table(self) -> tuple[Array, Array]:
@@ -120,7 +120,7 @@ def decay_rate(rho: float) -> float:
     # both starts lie beyond the root.
     theta = 2.0 * target if target < 1.0 else math.log1p(target) + math.log1p(math.log1p(target)) + 1.0
     for _ in range(100):
-        step = (_h(theta) - target) / _h_slope(theta)
+        step = (relative_excess(theta) - target) / _excess_slope(theta)
         theta -= step
         if abs(step) <= 4e-16 * abs(theta):
             break
@@ -148,16 +148,16 @@ def occupancies(rho: float) -> Array:
     return np.array(p)
 
 
-def _h(theta: float) -> float:
+def relative_excess(theta: float) -> float:
     """(e^θ − 1 − θ)/θ, by its series where the difference would cancel."""
     if abs(theta) > 0.5:
         return (math.expm1(theta) - theta) / theta
     return math.fsum(theta**k / math.factorial(k + 1) for k in range(1, 20))
 
 
-def _h_slope(theta: float) -> float:
+def _excess_slope(theta: float) -> float:
     if abs(theta) > 0.5:
-        return (math.exp(theta) - 1.0 - _h(theta)) / theta
+        return (math.exp(theta) - 1.0 - relative_excess(theta)) / theta
     return math.fsum(k * theta ** (k - 1) / math.factorial(k + 1) for k in range(1, 20))
 
 

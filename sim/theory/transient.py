@@ -12,16 +12,16 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from sim.theory.domain import check_queue
 from sim.theory.finite import Borel
-from sim.theory.stationary import Array, Floats, _h, decay_rate, unwrapped
+from sim.theory.load import Load
+from sim.theory.stationary import Array, Floats, decay_rate, relative_excess, unwrapped
 
 _EXACT = 64  # terms at either end of a long sum that are added one by one
 _SMALL = np.array([math.lgamma(k + 1.0) - math.log(2 * math.pi * k) / 2 - k * (math.log(k) - 1) for k in range(1, 16)])
 
 
 @dataclass(frozen=True)
-class Transient:
+class Transient(Load):
     """Poisson arrivals, constant service, one server, empty at the start; any utilization.
 
     `rate_per_s` messages/s, `service_s` seconds each; both positive and finite (ValueError otherwise). Instants are
@@ -33,18 +33,6 @@ class Transient:
     >>> Transient(rate_per_s=300, service_s=0.005).number_in_system(0.005)
     1.5
     """
-
-    rate_per_s: float
-    service_s: float
-
-    def __post_init__(self) -> None:
-        """Refuse what is not a rate or a time."""
-        check_queue(self.rate_per_s, self.service_s)
-
-    @property
-    def utilization(self) -> float:
-        """Offered load ρ = λD."""
-        return self.rate_per_s * self.service_s
 
     @property
     def relaxation_s(self) -> float:
@@ -105,7 +93,7 @@ def _waiting(rho: float, u: float) -> float:
     """E[max(N − 1, 0)] after u service times."""
     k = math.floor(u)
     x, (i, weights) = rho * (u - k), _lattice(k)
-    first = -x * _h(-x) if x else 0.0  # x − 1 + e^{−x}
+    first = -x * relative_excess(-x) if x else 0.0  # x − 1 + e^{−x}
     return first + float(weights @ _drift(rho, i, u - k)) + max(rho - 1.0, 0.0) * k
 
 
@@ -234,7 +222,7 @@ def _settled_growth(rho: float, decay: float, level: int, count: int) -> float:
     if abs(decay) < 0.25:
         half = decay / 12 - decay**3 / 720 + decay**5 / 30240 - decay**7 / 1209600 + decay**9 / 47900160
     powers = math.expm1(across) / math.expm1(decay)
-    more = count * (_h(across) - _h(decay)) / (1.0 + _h(decay))  # powers − count
+    more = count * (relative_excess(across) - relative_excess(decay)) / (1.0 + relative_excess(decay))  # powers − count
     risen = math.expm1(first) + half / (0.25 - half / 2.0) * math.exp(first)
     return count + (more + powers * risen) / (decay * (0.5 - half))
 
