@@ -9,9 +9,10 @@ from pathlib import Path
 
 from sim.command import Parser, UsageError, as_typed, out_directory, run_command
 from sim.files import json_text, write_text
-from sim.flags import add_workload_flags, check_several, complaints, whole_number, workload_from, workload_words
+from sim.flags import add_workload_flags, check_predictable, complaints, workload_from, workload_words
 from sim.size import planned_messages
 from sim.units import digits
+from sim.values import whole_number
 
 EXAMPLES = """examples:
   python -m sim --rate 300 --service-ms 5            more than one thread can do
@@ -20,14 +21,13 @@ EXAMPLES = """examples:
   python -m sim --rate 190 --messages 1e9            a billion, by Monte Carlo
   python -m sim --arrivals trace:requests.csv --rate 140 --json
   python -m sim --sweep-rate 10:400:10 --plot curve.png
-  python -m sim --rate 300 --servers 2               two threads, one queue
+  python -m sim --rate 300 --servers 2               two processes, one queue
 
 also: python -m sim plan      how many processes, or what service time, would do
       python -m sim coverage  how often the intervals hold what they promise
 """
 PLOT_FORMATS = (".png", ".svg", ".pdf")
 MOST_SERVERS = 2000
-LEAST_RATE = 1e-100  # far below, products of what a formula needs are no numbers any more
 
 
 def main(argv: Sequence[str]) -> None:
@@ -54,12 +54,14 @@ def _parser() -> Parser:
     parser = Parser("python -m sim", "Predict how one thread behaves under a load: theory beside simulation.", EXAMPLES)
     add_workload_flags(parser)
     what_if = parser.add_argument_group("what if")
-    what_if.add_argument("--servers", default="1", metavar="N", help="so many such threads, fed from one queue [1]")
+    what_if.add_argument("--servers", default="1", metavar="N", help="so many such processes, fed from one queue [1]")
     what_if.add_argument(
         "--sweep-rate", metavar="FROM:TO:STEP", help="a curve over these rates, or over a list such as 50,100,150"
     )
     what_if.add_argument(
-        "--sweep-service-ms", metavar="MS,MS,…", help="a curve over these service times, or one a service time"
+        "--sweep-service-ms",
+        metavar="MS,MS,…",
+        help="a curve over these service times; with --sweep-rate, one for each",
     )
     output = parser.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
@@ -76,9 +78,7 @@ def predict_one(
     # What follows takes a moment to load, so bad input has been refused before.
     from sim.prediction import MONTE_CARLO, effort, engine_for, predict  # noqa: PLC0415
 
-    check_several(workload, servers)
-    if (workload.rate_per_s or 1.0) < LEAST_RATE:
-        raise UsageError(f"--rate {args.rate_per_s}: too low for any formula; give at least {LEAST_RATE:g}")
+    check_predictable(workload, servers)
     with complaints(args):
         engine = engine_for(workload, servers)
         if engine != MONTE_CARLO:

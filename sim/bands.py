@@ -1,5 +1,6 @@
 """Bands: where 95 % of runs would fall, for arrivals drawn anew (ensemble) or for these very arrivals (prediction)."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,17 +13,18 @@ from sim.model import HoldTimes
 from sim.recording import NS
 from sim.recursion import waits
 from sim.run import simulate
-from sim.size import is_drawable, planned_messages, planned_queries
+from sim.size import drawing_s, is_drawable, planned_messages, planned_queries
 from sim.summary import Seconds, summary
 from sim.trajectory import Trajectory
 from sim.workload import Workload
 
 RUNS = 200
-# Up to so many messages and queries the band is that of the next RUNS seeds, which anyone can run; up to so many it is
-# drawn by Monte Carlo; beyond, it would take longer than anyone wants to look at a screen for.
-MOST_SEEDED, MOST_DRAWN = 30_000, 1_000_000
+# Up to so many messages and queries the band is that of the next RUNS seeds, which anyone can run. Beyond, it is drawn
+# by Monte Carlo, if that takes no longer than anyone wants to look at a screen for.
+MOST_SEEDED, MOST_DRAWN_S = 30_000, 2.0
 QUANTILES = ("mean", "p50", "p95", "p99")
 GROWTHS = ("queue_growth_per_s", "latency_growth_s_per_s")
+LEAST_SAMPLES = 20  # of a calibration
 BLOCK = 25  # neighbours are alike, so hold times are drawn in runs of up to this many
 
 
@@ -56,7 +58,7 @@ def _drawn_again(workload: Workload, servers: int, runs: int) -> Iterator[dict[s
             # this takes to run.
             run = _first_come(again) if plain else simulate(again, engine="compiled", servers=servers)
             yield run.metrics(servers)
-    elif servers == 1 and is_drawable(workload) and planned <= MOST_DRAWN:
+    elif servers == 1 and is_drawable(workload) and runs * drawing_s(workload) <= MOST_DRAWN_S:
         from sim.montecarlo import monte_carlo  # noqa: PLC0415 - numba only where it is needed
 
         for seed in seeds:
@@ -72,8 +74,9 @@ def _first_come(workload: Workload) -> Trajectory:
 
 
 def _middle(values: Sequence[float | None]) -> list[float] | None:
+    """Return between which numbers one more would lie with 95 %: quantiles k/(n + 1) (Hyndman and Fan 1996, type 6)."""
     known = [value for value in values if value is not None]
-    return np.percentile(known, [2.5, 97.5]).tolist() if known else None
+    return np.percentile(known, [2.5, 97.5], method="weibull").tolist() if known else None
 
 
 # -- these arrivals, with hold times that a calibration found ---------------------------------------------------------
@@ -84,13 +87,25 @@ class HoldSamples:
     """A calibration's samples, s, of what `HoldTimes` wants to know: of messages back to back, and of woken ones.
 
     `dispatch_s` and `processing_s` have one entry a message that was waiting, `wakeup_s` and `woken_processing_s` one
-    a message that found the thread idle.
+    a message that found the thread idle. ValueError for fewer than LEAST_SAMPLES of either, or for what is no time: of
+    a handful nobody can tell what another calibration would have been. Even so a band of n samples knows nothing of
+    what happens less often than every n-th time, and is too narrow for the few: 300 of them are no luxury.
     """
 
     dispatch_s: Seconds
     processing_s: Seconds
     wakeup_s: Seconds
     woken_processing_s: Seconds
+
+    def __post_init__(self) -> None:
+        """Refuse what is no sample of times."""
+        for name in ("dispatch_s", "processing_s", "wakeup_s", "woken_processing_s"):
+            values = getattr(self, name)
+            if len(values) < LEAST_SAMPLES:
+                raise ValueError(f"{name}: {len(values)} samples; at least {LEAST_SAMPLES} are needed, better 300")
+            wrong = values[~((values >= 0.0) & (values < math.inf))]
+            if len(wrong):
+                raise ValueError(f"{name}: {wrong[0]} is no time; give seconds, 0 or more")
 
     @classmethod
     def of_services(cls, service_s: npt.ArrayLike) -> "HoldSamples":
@@ -142,8 +157,7 @@ class PredictedRuns:
 
     def band(self, *path: str) -> list[float]:
         """Return where 95 % of the runs are, [low, high]."""
-        low, high = np.percentile(self.values(*path), [2.5, 97.5])
-        return [float(low), float(high)]
+        return _middle(self.values(*path)) or []
 
     def middle(self, *path: str) -> HoldTimes:
         """Return the hold times of the run with the median number: one draw might by chance lie at the band's edge."""

@@ -9,6 +9,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
@@ -45,7 +46,11 @@ class Parser(argparse.ArgumentParser):
         return self.parse_args(words)
 
     def error(self, message: str) -> NoReturn:
-        """Raise the one line to show."""
+        """Raise the one line to show, with what may have been meant."""
+        word = message.removeprefix("unrecognized arguments: ").split()[0].partition("=")[0]
+        near = get_close_matches(word, self._option_string_actions, n=1)
+        if near and message.startswith("unrecognized") and near[0] != word:
+            message += f" (did you mean {near[0]}?)"
         raise UsageError(f"{' '.join(message.removeprefix('argument ').split())}; see {self.prog} --help")
 
 
@@ -58,6 +63,11 @@ def run_command(name: str, main: Callable[[list[str]], None]) -> NoReturn:
         _end(f"{name}: {error}", EXIT_BAD_INPUT)
     except CommandError as error:
         _end(f"{name}: {error}", EXIT_FAILED)
+    except ModuleNotFoundError as error:
+        _end(
+            f"{name}: {error.name} is not installed: pip install -e . in the project, or python -m uv run …",
+            EXIT_FAILED,
+        )
     except KeyboardInterrupt:
         _end(f"{name}: interrupted; nothing half-written is left", EXIT_INTERRUPTED)
     except BrokenPipeError:  # whoever was reading has seen enough

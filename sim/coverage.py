@@ -13,18 +13,20 @@ from rich.table import Table
 from rich.text import Text
 
 from sim.checks import Bounds
-from sim.command import Parser, as_typed
-from sim.estimate import NORMAL, TRUSTED, Batches, Edges, mean_interval, quantile_interval, tail_interval
+from sim.command import Parser, UsageError, as_typed
+from sim.estimate import NORMAL, Batches, Edges, mean_interval, quantile_interval, tail_interval
 from sim.files import json_text
-from sim.flags import number_list, whole_number
 from sim.montecarlo import monte_carlo
-from sim.terminal import Advance, indented, progress, table
+from sim.run_length import TRUSTED
+from sim.size import MOST
+from sim.terminal import indented, progress, table
 from sim.theory import MD1
 from sim.units import digits, percent
+from sim.values import number_list, whole_number
 from sim.workload import Workload
 
 EXAMPLES = """examples:
-  python -m sim coverage                              ten thousand runs a load: some minutes
+  python -m sim coverage                              10,000 runs a load: minutes
   python -m sim coverage --runs 500 --loads 0.5       a few seconds
   python -m sim coverage --relaxation-times 100       runs that are too short
 """
@@ -38,8 +40,8 @@ NAIVE = "mean, as if independent"
 class Coverage:
     """How often intervals of one quantity held its exact value at one load, and how wide they were.
 
-    `half_width` is relative to the exact value, on average; `below` and `above` are shares of runs whose interval lay
-    below or above it.
+    `half_width` is relative to the exact value, on average, None where an interval had no upper end; `below` and
+    `above` are shares of runs whose interval lay below or above it.
     """
 
     quantity: str
@@ -47,7 +49,7 @@ class Coverage:
     covered: float
     below: float
     above: float
-    half_width: float
+    half_width: float | None
 
 
 def main(argv: Sequence[str]) -> None:
@@ -61,11 +63,15 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
     args = parser.parse(argv)
     runs = whole_number("--runs", args.runs, 2, 1_000_000)
-    lasts, seed = (
-        whole_number("--relaxation-times", args.relaxation_times, 10, 10**6),
-        whole_number("--seed", args.seed, 0, 2**62),
-    )
+    lasts = whole_number("--relaxation-times", args.relaxation_times, 10, 1_000_000)
+    seed = whole_number("--seed", args.seed, 0, 2**62)
     loads = number_list("--loads", args.loads, 20, BELOW_1)
+    for load in loads:
+        if messages_of(load, lasts) > MOST:
+            raise UsageError(
+                f"--relaxation-times {args.relaxation_times}: more than 1e9 messages a run at utilization {load:g}; "
+                "give fewer, as in --relaxation-times 5000"
+            )
     found = {}
     for load in loads:
         with progress(f"utilization {load:g}") as advance:
@@ -84,7 +90,10 @@ def messages_of(load: float, relaxation_times: int) -> int:
 
 
 def measure(
-    load: float, messages: int, seeds: Sequence[int], advance: Advance | Callable[[float], object] = lambda share: None
+    load: float,
+    messages: int,
+    seeds: Sequence[int],
+    on_progress: Callable[[float], object] = lambda share: None,
 ) -> list[Coverage]:
     """Simulate M/D/1 once a seed, and return how often the intervals of its waits held the exact values."""
     exact = MD1(load, 1.0).wait
@@ -97,7 +106,7 @@ def measure(
         edges[place] = [estimate(batches) for estimate in estimators]
         mean = float(batches.means.mean())
         naive[place] = mean - reach, mean + reach
-        advance((place + 1) / len(seeds))
+        on_progress((place + 1) / len(seeds))
     rows = [_row(name, truth, edges[:, k]) for k, (name, truth) in enumerate(truths.items())]
     return [*rows, _row(NAIVE, exact.mean(), naive)]
 
@@ -122,8 +131,9 @@ def _quantities(load: float) -> tuple[dict[str, float], list[Callable[[Batches],
 
 def _row(name: str, truth: float, edges: Any) -> Coverage:
     low, high = edges.T
+    width = float((high - low).mean() / 2.0 / truth) if np.isfinite(high).all() else None
     below, above = float((high < truth).mean()), float((low > truth).mean())
-    return Coverage(name, truth, 1.0 - below - above, below, above, float((high - low).mean() / 2.0 / truth))
+    return Coverage(name, truth, 1.0 - below - above, below, above, width)
 
 
 def _document(load: float, messages: int, rows: Sequence[Coverage]) -> dict[str, Any]:

@@ -105,7 +105,9 @@ def _latency(axes: Axes, curve: Sequence[Prediction], at: Seconds, name: str, ma
         if not point.theory.stable or value is None:
             continue
         low, high = (point.interval or {}).get("latency_s", {}).get(name) or (value, value)
-        reach = [[max(value - low, 0.0) * 1e3], [max(high - value, 0.0) * 1e3]]
+        # Without an upper end the bar ends where the run's own numbers do.
+        upto = point.simulated["latency_s"]["max"] if high is None else high
+        reach = [[max(value - low, 0.0) * 1e3], [max(upto - value, 0.0) * 1e3]]
         axes.errorbar(x, value * 1e3, yerr=reach, fmt=marker, color=color, ms=3.5, lw=0.8)
 
 

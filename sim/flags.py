@@ -9,13 +9,16 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
-from sim.checks import Bounds, InvalidWorkload
+from sim.checks import InvalidWorkload
 from sim.command import UsageError
 from sim.recording import RecordingError
+from sim.values import whole
 from sim.workload import Workload
+
+LEAST_RATE = 1e-100  # far below, products of what a formula needs are no numbers any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +36,6 @@ def _milliseconds(text: str) -> float:
     return float(text) / 1000.0
 
 
-def _integer(text: str) -> int:
-    """Read 20000, 20_000, 2e4: whole numbers however they are written."""
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        raise ValueError(text) from None
-    if not value.is_finite() or value.adjusted() > 20 or value != value.to_integral_value():
-        raise ValueError(text)
-    return int(value)
-
-
 FLAGS = {
     "--rate": Flag(
         "rate_per_s",
@@ -56,7 +48,7 @@ FLAGS = {
         "service_s",
         _milliseconds,
         "MS",
-        "work a message, ms [5]",
+        "work per message, ms [5]",
         "milliseconds from 1e-3 to 1e5, as in --service-ms 5",
     ),
     "--duration": Flag(
@@ -68,7 +60,7 @@ FLAGS = {
     ),
     "--messages": Flag(
         "messages",
-        _integer,
+        whole,
         "N",
         "how many messages, instead of --duration",
         "a whole number from 1 to 1e9, as in --messages 2000",
@@ -82,10 +74,15 @@ FLAGS = {
         "",
     ),
     "--service": Flag(
-        "service", str, "KIND", "deterministic, exponential, lognormal:CV or empirical:FILE [deterministic]", ""
+        "service",
+        str,
+        "KIND",
+        "deterministic, exponential, lognormal:CV, or empirical:FILE[:COLUMN] of seconds, stretched to --service-ms if "
+        "that is given [deterministic]",
+        "",
     ),
     "--workers": Flag(
-        "workers", _integer, "N", "state machines, w0 … [10]", "a whole number from 1 to 100000, as in --workers 10"
+        "workers", whole, "N", "state machines, w0 … [10]", "a whole number from 1 to 100000, as in --workers 10"
     ),
     "--popularity": Flag("popularity", str, "KIND", "which worker a message is for: uniform or zipf:S [uniform]", ""),
     "--query-rate": Flag(
@@ -113,13 +110,13 @@ FLAGS = {
     "--order": Flag("order", str, "O", "fifo, round-robin (over workers) or per-worker [fifo]", ""),
     "--inbox": Flag(
         "inbox",
-        _integer,
+        whole,
         "N",
-        "places for messages taken but not started [unbounded]",
+        "places for messages taken but not started; when full, the source waits [unbounded]",
         "a whole number from 1 to 1e9, as in --inbox 100",
     ),
     "--seed": Flag(
-        "seed", _integer, "N", "which of the possible runs [1]", "a whole number from 0 to 2^63 - 1, as in --seed 1"
+        "seed", whole, "N", "of the random numbers [1]", "a whole number from 0 to 2^63 - 1, as in --seed 1"
     ),
 }
 
@@ -185,43 +182,10 @@ def complaints(args: argparse.Namespace) -> Iterator[None]:
         raise UsageError(str(error)) from None
 
 
-def number_list(name: str, text: str, most: int, bounds: Bounds) -> list[float]:
-    """Return the numbers that FROM:TO:STEP or a list with commas spells, at most so many; UsageError otherwise.
-
-    >>> loads = Bounds(0.0, 1.0, "shares from 0 to 1")
-    >>> number_list("--loads", "0.1:0.3:0.1", 99, loads), number_list("--loads", "0.5,1", 99, loads)
-    ([0.1, 0.2, 0.3], [0.5, 1.0])
-    """
-    remedy = f"{name} {text}: write FROM:TO:STEP or a list, in {bounds.remedy}"
-    try:
-        parts = [Decimal(part) for part in text.split(":" if ":" in text else ",")]
-        if ":" in text:
-            first, last, step = parts
-            if first > last or step <= 0:
-                raise ValueError(text)
-            # Not counted by division: of steps that are tiny there may be more than even a Decimal holds.
-            parts = [at for at in (first + k * step for k in range(most + 1)) if at <= last]
-        values = [bounds.checked(name, float(part)) for part in parts]
-    except (ArithmeticError, ValueError):
-        raise UsageError(remedy) from None
-    if len(values) > most:
-        raise UsageError(f"{name} {text}: more than {most} points; give fewer")
-    return values
-
-
-def whole_number(name: str, text: str, least: int, most: int) -> int:
-    """Return the whole number that a flag's text spells; UsageError if it is none or out of range."""
-    try:
-        value = _integer(text)
-    except ValueError:
-        value = least - 1
-    if not least <= value <= most:
-        raise UsageError(f"{name} {text}: must be a whole number from {least} to {most}")
-    return value
-
-
-def check_several(workload: Workload, servers: int) -> None:
-    """Refuse what only one thread has."""
+def check_predictable(workload: Workload, servers: int) -> None:
+    """Refuse what only one thread has, and rates with which formulas cannot reckon."""
+    if (workload.rate_per_s or 1.0) < LEAST_RATE:
+        raise UsageError(f"--rate {workload.rate_per_s:g}: too low for any formula; give at least {LEAST_RATE:g}")
     one_thread_only = {
         "--order": workload.order != "fifo",
         "--inbox": workload.inbox is not None,

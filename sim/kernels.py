@@ -24,7 +24,7 @@ LONGEST_WAIT, LONGEST_LATENCY, MOST_WORK, LONGEST_RESIDUAL, LONGEST_QUEUE, RESID
 POINTS, MEAN_X, MEAN_Y, SXX, SXY, TREND = range(6)
 # What is counted of every message.
 OF_WAITS, OF_LATENCIES, OF_WORK, OF_RESIDUALS, HISTOGRAMS = range(5)
-STRIDE = 32  # where service is constant, the rarer metrics look at every so-manieth message
+STRIDE = 32  # where service is constant, the rarer metrics look at every 32nd message
 
 
 def fresh_state() -> tuple[Any, Any]:

@@ -51,7 +51,10 @@ class LongRun:
         return int(self.batch_sizes.sum())
 
     def metrics(self) -> dict[str, Any]:
-        """Return what `Trajectory.metrics` would; percentiles to within `histogram.RELATIVE_ERROR`."""
+        """Return what `Trajectory.metrics` would; percentiles to within `histogram.RELATIVE_ERROR`.
+
+        Where service is constant, `source_blocked` and the growth of latency are those of every STRIDE-th message.
+        """
         n, state, unit_s = len(self), self.state, self.unit_s
         if not n:
             return Trajectory.of([], start_s=[], finish_s=[]).metrics()

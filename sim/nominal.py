@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from sim.estimate import relaxation_s
+from sim.nearest import milliseconds, nearest, several
 from sim.recording import NS
+from sim.run_length import relaxation_s
 from sim.theory import (
     MD1,
     MG1,
@@ -19,9 +20,6 @@ from sim.theory import (
     Priority,
     PriorityClass,
     dispersion,
-    gap_scv,
-    kingman_bound_s,
-    kingman_wait_s,
 )
 from sim.theory.distribution import Distribution
 from sim.workload import Workload
@@ -57,7 +55,7 @@ class Nominal:
     @property
     def remark(self) -> str:
         """The note as a sentence; empty where there is none."""
-        return f"{self.note[0].upper()}{self.note[1:]}." if self.note else ""
+        return f"{self.note[0].upper()}{self.note[1:].strip().removesuffix('.')}." if self.note else ""
 
     def document(self) -> dict[str, Any]:
         """Return the object as JSON has it."""
@@ -84,7 +82,7 @@ def nominal(workload: Workload, servers: int = 1) -> Nominal:
     if rate is None:
         note = "all messages arrive in one instant: there is no rate, and no steady state to speak of"
         return Nominal(name, servers, None, None, capacity, note=note)
-    rho, stable = rate * service_s / servers, rate < capacity or (name == "D/D/1" and rate == capacity)
+    rho, stable = rate * service_s / servers, _is_stable(workload, rate, service_s, servers)
     found = Nominal(name, servers, rho, stable, capacity, dispersion=_dispersion(workload))
     if stable:
         return _steady(found, workload, rate, service_s)
@@ -93,6 +91,15 @@ def nominal(workload: Workload, servers: int = 1) -> Nominal:
     latency_growth = max(0.0, rate / capacity - 1.0) if free == servers else None
     why = _why(workload, rate, growth, servers)
     return replace(found, queue_growth_per_s=growth, latency_growth_s_per_s=latency_growth, note=why)
+
+
+def _is_stable(workload: Workload, rate: float, service_s: float, servers: int) -> bool:
+    """Whether there is a steady state, with the very products that the formulas look at: near 1 they may differ."""
+    if rate * service_s / servers >= 1.0:
+        return workload.arrivals == workload.service == "deterministic" and rate * service_s == servers == 1
+    if not _query_share(workload):
+        return True
+    return _shared(workload, rate, service_s)[0].stable
 
 
 def _why(workload: Workload, rate: float, growth: float, servers: int) -> str:
@@ -156,10 +163,11 @@ def _known(workload: Workload, rate: float, service_s: float, found: Nominal) ->
         names = ("mean", *PERCENTILES)
         return dict.fromkeys(names, 0.0), dict.fromkeys(names, service_s), None
     if workload.arrivals != "poisson":
-        return None, None, _nearest(workload, rate, service_s, found)
+        return None, None, nearest(workload, rate, service_s, found.servers, found.dispersion)
     if found.servers > 1:
         if not constant or workload.order != "fifo" or workload.query_rate_per_s:
-            return None, None, "several servers: exact for Poisson arrivals and constant service only"
+            note = "several servers: known here for constant service, first come, first served"
+            return None, None, f"{note}; {several(rate, service_s, found.servers)}"
         exact = MDc(rate, service_s, found.servers)
         return _numbers(exact.wait), _numbers(exact.latency), None
     if workload.query_rate_per_s:
@@ -180,32 +188,6 @@ def _alone(workload: Workload, rate: float, service_s: float) -> Known:
     return _mean_only(mean_s), _mean_only(mean_s + service_s), note
 
 
-def _nearest(workload: Workload, rate: float, service_s: float, found: Nominal) -> str:
-    """Say why there is no formula, which is the nearest, and how far it can be trusted."""
-    what = f"no closed form for {workload.arrivals_kind} arrivals with {workload.service.partition(':')[0]} service"
-    if found.servers > 1:
-        return f"{what} on several servers"
-    if workload.arrivals_kind != "trace":
-        nearest = f"the nearest that has one is M/D/1 at this rate: mean wait {_ms(MD1(rate, service_s).wait.mean())}"
-        if workload.arrivals == "deterministic":
-            load = rate, service_s, 0.0, workload.service_moments[0] - 1.0
-            nearest += f"; Kingman's bound is {_ms(kingman_bound_s(*load))}"
-        return f"{what}; {nearest}"
-    near = f"the nearest are M/D/1 (mean wait {_ms(MD1(rate, service_s).wait.mean())})"
-    if found.dispersion is None:
-        return f"{what}; {near}; too few messages to tell how far they can be trusted"
-    gaps = gap_scv(np.asarray(workload.arrivals_ns) / NS)
-    near += f" and Kingman's ({_ms(kingman_wait_s(rate, service_s, gaps, workload.service_moments[0] - 1.0))})"
-    worst = max(found.dispersion, key=lambda one: one.index)
-    if worst.is_poisson_like:
-        return f"{what}; {near}: counts scatter like Poisson's, so the first should be close"
-    return (
-        f"{what}; {near}, and neither is to be trusted here: over {worst.window_s:.3g} s counts scatter "
-        f"{worst.index:.3g} times as much as Poisson's (index of dispersion), because messages come in clusters. "
-        "The simulation runs on the recording itself"
-    )
-
-
 def _shared(workload: Workload, rate: float, service_s: float) -> tuple[Priority, int]:
     """Return the queue of messages and queries, and which class the messages are."""
     messages = PriorityClass(rate, service_s, workload.service_moments[0])
@@ -219,7 +201,7 @@ def _beside_queries(workload: Workload, rate: float, service_s: float) -> Known:
     if workload.query_policy == "fifo":
         note = (
             "queries go behind what is due when they are seen, nearly first come, first served, where the mean wait "
-            f"would be {_ms(queue.fifo_wait_mean_s)} (Pollaczek–Khinchine)"
+            f"would be {milliseconds(queue.fifo_wait_mean_s)} (Pollaczek–Khinchine)"
         )
         return None, None, note
     mean_s = queue.wait_of(place)
@@ -244,7 +226,3 @@ def _numbers(times: Distribution) -> Numbers:
 
 def _mean_only(mean: float) -> Numbers:
     return {"mean": mean, **dict.fromkeys(PERCENTILES)}
-
-
-def _ms(value_s: float) -> str:
-    return f"{value_s * 1e3:.3g} ms"

@@ -9,8 +9,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from sim.bands import RUNS
 from sim.command import as_typed
-from sim.nominal import nominal
+from sim.nearest import clusters
+from sim.nominal import Nominal, nominal
 from sim.prediction import Prediction
 from sim.side_by_side import numbers
 from sim.terminal import indented, table
@@ -31,10 +33,11 @@ def overloaded(prediction: Prediction, asked: Sequence[str]) -> list[RenderableT
     parts: list[RenderableType] = [
         Text.assemble(
             ("\nOVERLOADED", "bold red"),
-            f": {digits(workload.offered_rate_per_s)} messages/s arrive; {thread} can finish "
-            f"{digits(theory.capacity_per_s)}/s.",
+            f": {_exactly(workload.offered_rate_per_s, theory)} messages/s arrive; {thread} can finish "
+            f"{_exactly(theory.capacity_per_s, theory)}/s.",
         ),
         Text(_consequence(prediction)),
+        *([Text(clusters(theory.dispersion))] if clusters(theory.dispersion) else []),
         Text(""),
         indented(_growth_table(prediction)),
         Text(""),
@@ -48,6 +51,12 @@ def overloaded(prediction: Prediction, asked: Sequence[str]) -> list[RenderableT
         Text(""),
         Text(_footnote(prediction, asked), style="dim"),
     ]
+
+
+def _exactly(value: float | None, theory: Nominal) -> str:
+    """Return a rate with as many digits as tell it from the limit."""
+    apart = abs((theory.utilization or 0.0) - 1.0)
+    return digits(value, max(4, 2 - math.floor(math.log10(apart))) if apart else 4)
 
 
 def _at_the_limit(prediction: Prediction) -> list[RenderableType]:
@@ -64,7 +73,12 @@ def _at_the_limit(prediction: Prediction) -> list[RenderableType]:
             f"{digits(float(exact.waiting(100.0 * last_s)))} after a hundred times as long."
         )
         parts += [Text(""), Text(says)]
-    return parts
+    start = (
+        f"Simulated: {prediction.simulated['messages']:,} messages, starting empty ({prediction.engine}, seed "
+        f"{prediction.workload.seed}): a start that is never forgotten."
+    )
+    start += " Of runs: where the simulated number lies with other seeds." if prediction.band else ""
+    return [*parts, Text(""), Text(start, style="dim")]
 
 
 def _transient(prediction: Prediction) -> Transient | None:
@@ -80,8 +94,8 @@ def _consequence(prediction: Prediction) -> str:
     theory, workload = prediction.theory, prediction.workload
     slope = digits(theory.latency_growth_s_per_s)
     says = (
-        f"There is no steady state (utilization {digits(theory.utilization)}{_asked(workload)}). "
-        f"The queue grows by {digits(theory.queue_growth_per_s)} messages every second, "
+        f"There is no steady state (utilization {_exactly(theory.utilization, theory)}{_asked(workload)}). "
+        f"The queue grows by {digits(theory.queue_growth_per_s, 4)} messages every second, "
     )
     if workload.order != "fifo":
         return f"{says}and how long a message waits depends on whose it is: the order is {workload.order}."
@@ -115,7 +129,9 @@ def _growth_table(prediction: Prediction) -> Table:
             grid.add_row(f"wait of a message at {seconds(at_s)}", seconds(slope * at_s), _waits_around(run, at_s))
     waiting = simulated["queue_length"]["at_last_arrival"]
     expected, around = growth * last_s, ""
-    if exact is not None:
+    if prediction.workload.duration_s is None:  # so many messages: when the last of them comes is a matter of luck too
+        expected = growth * simulated["messages"] / (prediction.workload.offered_rate_per_s or 1.0)
+    elif exact is not None:
         expected, edges = float(exact.waiting(last_s)), exact.waiting_band(last_s)
         around = f"{float(edges[0]):,.0f} … {float(edges[1]):,.0f}"
     grid.add_row(f"messages waiting after {seconds(last_s)}", f"{expected:,.0f}", f"{waiting:,}", around)
@@ -179,7 +195,7 @@ def _remedies(prediction: Prediction) -> Table:
     least = int(servers * rate / capacity) + 1
     enough = max(least, math.ceil(servers * rate / (0.8 * capacity)))
     shorter_s = 0.8 * free / rate
-    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid = table("", "must be", "say, at 80 % busy", "p99 latency then")
     for what, limit, example, outcome in (
         (
             "fewer messages",
@@ -195,22 +211,23 @@ def _remedies(prediction: Prediction) -> Table:
         ),
         ("more processes", f"at least {least}", f"{enough}, one queue", _outcome(workload, rate, service_s, enough)),
     ):
-        grid.add_row("•", what, limit, f"{example}{outcome}")
+        grid.add_row(what, limit, example, outcome)
     return grid
 
 
 def _outcome(workload: Workload, rate: float, service_s: float, servers: int) -> str:
     """Return what theory promises for another rate, service time or number of servers: nothing where it knows none."""
     if workload.arrivals_kind == "trace":
-        return ""
+        return "simulate it"
     try:
         other = replace(workload, rate_per_s=rate, service_s=service_s, messages=1, duration_s=None)
         theory = nominal(other, servers)
     except ValueError:  # beyond what a workload may ask for, or a formula knows
-        return ""
+        return "–"
     latency_s = theory.latency_s or {}
-    name = next((name for name in ("p99", "mean") if latency_s.get(name) is not None), None)
-    return "" if name is None else f": {name} latency {seconds(latency_s[name])}"
+    if latency_s.get("p99") is None and latency_s.get("mean") is not None:
+        return f"mean {seconds(latency_s['mean'])}"
+    return seconds(latency_s.get("p99"))
 
 
 def _footnote(prediction: Prediction, asked: Sequence[str]) -> str:
@@ -218,8 +235,9 @@ def _footnote(prediction: Prediction, asked: Sequence[str]) -> str:
     workload, exact = prediction.workload, _transient(prediction)
     says = "Predicted: growth once the queue no longer empties"
     if exact is not None:
-        says += f" (an empty start is felt for about {seconds(exact.relaxation_s)}); what waits at an instant exactly"
-    seeds = " 95 % of runs: the next 200 seeds." if prediction.band else ""
+        says += f" (an empty start is felt for about {seconds(exact.relaxation_s)})"
+        says += "; what waits at an instant, exactly" if workload.duration_s is not None else ""
+    seeds = f" 95 % of runs: of {RUNS} others." if prediction.band else ""
     several = [] if prediction.servers == 1 else ["--servers", str(prediction.servers)]
     lines = [
         f"{says}. Simulated: {prediction.simulated['messages']:,} messages, starting empty ({prediction.engine}, seed "
@@ -227,6 +245,6 @@ def _footnote(prediction: Prediction, asked: Sequence[str]) -> str:
     ]
     if prediction.trajectory is not None:
         lines.append(f"See it:      {as_typed('sim', [*asked, *several, '--plot', 'overload.png'])}")
-    if not several:
+    if not several and prediction.trajectory is not None:
         lines.append(f"Measure it:  {as_typed('real', asked)}")
     return "\n".join(lines)

@@ -5,7 +5,7 @@ Answers are exact (M/D/1 and M/D/c: Poisson arrivals, constant service); each is
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.console import Console, Group
@@ -17,6 +17,7 @@ from sim.command import Parser, UsageError, as_typed
 from sim.files import json_text
 from sim.flags import add_workload_flags, complaints, workload_from
 from sim.prediction import COMPILED, MONTE_CARLO, Prediction, predict
+from sim.run_length import trusted_messages
 from sim.terminal import indented, table
 from sim.theory import processes_needed, rate_sustained, servers_needed, service_needed
 from sim.units import digits, percent, seconds, span
@@ -27,6 +28,7 @@ EXAMPLES = """examples:
   python -m sim plan --rate 150 --service-ms 5 --mean-ms 10 --json
 """
 TARGETS = {"mean": None, "p50": 0.5, "p95": 0.05, "p99": 0.01}
+MOST_DRAWN = 5_000_000
 MESSAGES = 200_000  # of each simulation: a second in all
 FLAGS = ("--rate", "--service-ms", "--seed")
 
@@ -65,7 +67,7 @@ def main(argv: Sequence[str]) -> None:
     target = parser.add_argument_group("the target (one of them)")
     for name in TARGETS:
         what = "mean latency" if name == "mean" else f"{name} of latency"
-        target.add_argument(f"--{name}-ms", metavar="MS", help=f"{what}, at most so many ms")
+        target.add_argument(f"--{name}-ms", metavar="MS", help=f"{what} of at most MS")
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
     args = parser.parse(argv)
     metric, target_s = _target({name: getattr(args, f"{name}_ms") for name in TARGETS})
@@ -94,7 +96,7 @@ def _target(given: dict[str, str | None]) -> tuple[str, float]:
     asked = [(name, text) for name, text in given.items() if text is not None]
     if len(asked) != 1:
         what = "give one target" if not asked else "give one target, not several"
-        raise UsageError(f"--p99-ms: {what}, as in --p99-ms 20 (or --mean-ms, --p50-ms, --p95-ms)")
+        raise UsageError(f"{what}, as in --p99-ms 20 (or --mean-ms, --p50-ms, --p95-ms)")
     name, text = asked[0]
     try:
         target_s = float(text) / 1e3
@@ -112,16 +114,16 @@ def _ways(workload: Workload, metric: str, target_s: float) -> list[Way]:
     shorter_s, fewer = service_needed(rate, target_s, tail), rate_sustained(service_s, target_s, tail)
     if one_queue == 1:
         ways = [("one process", 1, 1, rate, service_s)]
-        it = "which could bear"
+        it = "it could bear"
     else:
         ways = [(f"{one_queue:,} processes, one queue", one_queue, 1, rate, service_s)]
         with suppress(ValueError):  # more than anyone would start, although one queue makes do
             many_queues = processes_needed(rate, service_s, target_s, tail)
             ways.append((f"{many_queues:,} processes, a queue each", 1, many_queues, rate, service_s))
-        it = "one process with"
+        it = "1 process, at only"
     ways += [
-        (f"{it} {seconds(shorter_s)} of work", 1, 1, rate, shorter_s),
-        (f"{it} {digits(fewer)} messages/s", 1, 1, fewer, service_s),
+        (f"{it} {seconds(shorter_s)} each", 1, 1, rate, shorter_s),
+        (f"{it} {digits(fewer)}/s", 1, 1, fewer, service_s),
     ]
     found: list[Way] = []
     for way in ways:
@@ -136,6 +138,9 @@ def _ways(workload: Workload, metric: str, target_s: float) -> list[Way]:
 def _simulated(seed: int, servers: int, queues: int, rate_per_s: float, service_s: float) -> Prediction:
     """Simulate one of the queues, of which each gets its share of the messages at random."""
     workload = Workload(rate_per_s=rate_per_s / queues, service_s=service_s, messages=MESSAGES, seed=seed)
+    enough = trusted_messages(workload) or MESSAGES
+    if servers == 1 and enough > MESSAGES:  # drawing them takes no time
+        workload = replace(workload, messages=min(enough, MOST_DRAWN))
     return predict(workload, servers, engine=MONTE_CARLO if servers == 1 else COMPILED, band=False)
 
 
@@ -147,10 +152,12 @@ def _screen(workload: Workload, metric: str, target_s: float, ways: Sequence[Way
     )
     says = (
         "Exact for Poisson arrivals and constant service (M/D/1, M/D/c), in steady state; simulated: "
-        f"95 % interval of {MESSAGES:,} messages, starting empty."
+        f"95 % interval of {MESSAGES:,} messages or more, starting empty."
     )
     if not all(_is_trusted(way) for way in ways):
         says += " *: so near to the limit, a run of this length is too short to trust its interval."
+    felt_s = max(way.prediction.theory.relaxation_s or 0.0 for way in ways)
+    says += f" A start is forgotten after at most {seconds(felt_s)}."
     if ways[0].servers > 1:
         says += " One queue needs fewer processes: none of them is idle while a message waits."
     return Group(Text(title), indented(_table(metric, ways)), Text(""), Text(says, style="dim"))

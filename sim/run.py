@@ -1,5 +1,7 @@
 """One workload in, one trajectory out, on either engine."""
 
+from numbers import Integral
+
 import numpy as np
 import numpy.typing as npt
 
@@ -25,7 +27,7 @@ def simulate(workload: Workload, engine: str = "simpy", hold: HoldTimes | None =
     """
     if engine not in ENGINES:
         raise ValueError(f"engine={engine!r}: must be one of {', '.join(ENGINES)}")
-    if servers > 1:
+    if servers != 1:
         _check_several(workload, engine, servers)
     if hold is not None and {len(column) for column in hold.columns} != {len(workload)}:
         raise ValueError(f"hold: needs one entry for each of the {len(workload)} messages")
@@ -42,6 +44,8 @@ def _simpy(workload: Workload, hold: HoldTimes | None) -> tuple[npt.ArrayLike, n
 
 
 def _check_several(workload: Workload, engine: str, servers: int) -> None:
+    if isinstance(servers, bool) or not isinstance(servers, Integral) or servers < 1:
+        raise ValueError(f"servers={servers!r}: must be a whole number from 1")
     if engine != "compiled" or workload.query_rate_per_s or workload.order != "fifo" or workload.inbox is not None:
         raise ValueError(
             f"servers={servers}: several servers are simulated by engine='compiled', for order='fifo' without queries "

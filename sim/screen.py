@@ -6,14 +6,16 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from sim.estimate import messages_for
+from sim.bands import RUNS
 from sim.histogram import RELATIVE_ERROR
 from sim.overloaded import overloaded
 from sim.prediction import MONTE_CARLO, Prediction
+from sim.run_length import messages_for
 from sim.side_by_side import numbers
+from sim.size import MOST
 from sim.terminal import indented, table
 from sim.theory import MD1
-from sim.units import digits, lasting, percent, seconds
+from sim.units import digits, lasting, percent, roundly, seconds
 from sim.workload import Workload
 
 
@@ -67,10 +69,9 @@ def _steady(prediction: Prediction) -> list[RenderableType]:
 
 def _headline(prediction: Prediction) -> Text:
     theory = prediction.theory
-    busy = percent(theory.utilization)
     threads = "the thread is" if prediction.servers == 1 else "each process is"
-    text = Text.assemble(("\nSTABLE", "bold green"), f": {threads} busy {busy} of the time; ")
-    text.append(f"the limit is {digits(theory.capacity_per_s)} messages/s.")
+    text = Text.assemble(("\nSTABLE", "bold green"), f": {threads} busy {_busy(prediction)}; ")
+    text.append(f"the limit is {digits(theory.capacity_per_s, 4)} messages/s.")
     if theory.wait_s and theory.latency_s and theory.wait_s["mean"] is not None:
         text.append(
             f" A message waits {seconds(theory.wait_s['mean'])} on average and is done "
@@ -79,6 +80,12 @@ def _headline(prediction: Prediction) -> Text:
         p99 = theory.latency_s["p99"]
         text.append(f"; one in a hundred takes over {seconds(p99)}." if p99 else ".")
     return text
+
+
+def _busy(prediction: Prediction) -> str:
+    workload, busy = prediction.workload, percent(prediction.theory.utilization)
+    asked = workload.query_rate_per_s * workload.query_service_s
+    return f"{busy} of the time with messages and {percent(asked)} with queries" if asked else f"{busy} of the time"
 
 
 def _scatter(prediction: Prediction) -> str:
@@ -90,7 +97,7 @@ def _scatter(prediction: Prediction) -> str:
     off = prediction.simulated["latency_s"]["mean"] / mean - 1.0
     run = f"This run's mean latency is {percent(off, signed=True)} off theory"
     others = f"runs of {n:,} messages scatter from {percent(low, signed=True)} to "
-    others += f"{percent(high, signed=True)} (95 % of the next 200 seeds)"
+    others += f"{percent(high, signed=True)} (95 % of {RUNS} others)"
     if high < 0:
         return f"{run}; {others}: they start empty, and are too short to reach the steady state."
     return f"{run}; {others}. So a near hit here is luck, and a miss no error."
@@ -112,30 +119,32 @@ def _headroom(workload: Workload) -> Table:
 
 def _footnote(prediction: Prediction) -> str:
     """Say which numbers are of the steady state and which of a run, and how long a run would have to be."""
-    workload, n = prediction.workload, prediction.simulated["messages"]
-    says = (
-        f"Theory is the steady state, as of a system that has run for ever. Simulated: {n:,} messages, starting empty "
-        f"({prediction.engine}, seed {workload.seed})."
-    )
-    if prediction.engine == MONTE_CARLO:
-        says += f" Its percentiles are exact to {percent(RELATIVE_ERROR)}."
-    if prediction.theory.relaxation_s:
-        says += f" A start is forgotten after about {seconds(prediction.theory.relaxation_s)}."
+    theory, n = prediction.theory, prediction.simulated["messages"]
+    says = "Theory: the steady state, as of a system that has run for ever. " if theory.latency_s else ""
+    says += f"Simulated: {n:,} messages, starting empty ({prediction.engine}, seed {prediction.workload.seed})"
+    says += f", percentiles rounded to {percent(RELATIVE_ERROR)}." if prediction.engine == MONTE_CARLO else "."
+    if prediction.interval:
+        says += " Interval: where the steady state's value lies, as far as this run can tell."
+    if prediction.band:
+        says += " Of runs: where the simulated number lies with other seeds."
     return says + _run_length(prediction)
 
 
 def _run_length(prediction: Prediction) -> str:
     interval, workload, rate = prediction.interval, prediction.workload, prediction.workload.offered_rate_per_s
+    n, forgets_s, says = prediction.simulated["messages"], prediction.theory.relaxation_s, ""
+    if forgets_s and rate is not None:
+        says += f" A start is forgotten after about {seconds(forgets_s)}; the run lasts {digits(n / rate / forgets_s)} "
+        says += "times as long."
     if interval is None or rate is None:
-        return ""
-    says = ""
+        return says
     enough = interval["trusted_messages"]
-    if enough is not None and not interval["trusted"]:
-        says = (
-            f" It is too short to trust its intervals: that takes {digits(enough)} messages ({lasting(enough / rate)} "
-            "of arrivals)."
-        )
+    if enough is None:
+        says += " * How long a run would have to be for its intervals to be trusted is not known here."
+    elif not interval["trusted"]:
+        says += f" * Too short to trust its intervals: that takes {roundly(enough)} messages"
+        says += f" ({lasting(enough / rate)} of arrivals)." if enough <= MOST else ", more than can be run here."
     needed = messages_for(workload, 0.01) if prediction.servers == 1 else None
-    if needed is not None:
-        says += f" A mean latency to ±1 % takes {digits(needed)} ({lasting(needed / rate)})."
+    if needed is not None and needed > n:
+        says += f" A mean latency to ±1 % takes {roundly(needed)} messages ({lasting(needed / rate)} of arrivals)."
     return says

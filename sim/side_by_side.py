@@ -14,7 +14,8 @@ def numbers(prediction: Prediction) -> Table:
     """Return theory and simulation side by side, with interval and band where there are such."""
     theory, simulated = prediction.theory, prediction.simulated
     interval, band = prediction.interval, prediction.band
-    grid = table("", "theory", "simulated", "95 % interval" if interval else "", "95 % of runs" if band else "")
+    mark = "" if interval is None or interval["trusted"] else " *"
+    grid = table("", "theory", "simulated", f"95 % interval{mark}" if interval else "", "95 % of runs" if band else "")
     for label, key in (("wait", "wait_s"), ("latency", "latency_s")):
         expected = getattr(theory, key) or {}
         for place, name in enumerate(("mean", *PERCENTILES, "max")):

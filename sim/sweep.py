@@ -13,11 +13,12 @@ from rich.text import Text
 from sim.checks import Bounds
 from sim.command import UsageError, as_typed
 from sim.files import csv_text, json_text, write_text
-from sim.flags import check_several, complaints, number_list, workload_from
+from sim.flags import LEAST_RATE, check_predictable, complaints, workload_from
 from sim.prediction import COMPILED, MONTE_CARLO, Prediction, engine_for, predict
 from sim.size import is_drawable, planned_messages
 from sim.terminal import indented, progress, table
 from sim.units import digits, percent, seconds, signed
+from sim.values import number_list
 from sim.workload import Workload
 
 MOST_POINTS = 200
@@ -25,7 +26,7 @@ MOST_POINTS = 200
 DRAWN, STORED = "1e6", "20000"
 SWEPT = {
     "--sweep-rate": Bounds(
-        1e-100, 1e6, "messages/s above 0, at most 1e6, as in --sweep-rate 10:400:10 or --sweep-rate 50,100"
+        LEAST_RATE, 1e6, "messages/s above 0, at most 1e6, as in --sweep-rate 10:400:10 or --sweep-rate 50,100"
     ),
     "--sweep-service-ms": Bounds(1e-3, 1e5, "milliseconds from 1e-3 to 1e5, as in --sweep-service-ms 1,5,10,50"),
 }
@@ -85,7 +86,7 @@ def _workloads(args: argparse.Namespace, servers: int) -> list[Workload]:
     for args.service_s in swept["service_s"]:
         for args.rate_per_s in swept["rate_per_s"]:
             points.append(workload_from(args, stored=False, quiet=bool(points)))
-            check_several(points[-1], servers)
+            check_predictable(points[-1], servers)
             with complaints(args):
                 if _engine(points[-1], servers) != MONTE_CARLO:
                     len(points[-1])  # what only generating shows
@@ -120,9 +121,20 @@ def _screen(points: Sequence[Prediction]) -> list[RenderableType]:
     says = (
         "Mean and p99 are latencies, and theory the steady state, as of a system that has run for ever. Beyond the "
         f"limit there is none: the queue grows, by so many messages a second. Simulated: {many} messages a point, "
-        f"starting empty ({engines}, seed {points[0].workload.seed})."
+        f"starting empty ({engines}, seed {points[0].workload.seed}), all of the same draws: they err together."
     )
+    felt_s = [point.theory.relaxation_s for point in points if point.theory.relaxation_s]
+    if felt_s:
+        says += f" A start is forgotten after {seconds(min(felt_s))} to {seconds(max(felt_s))}, the later the nearer"
+        says += " to the limit."
+    if any(_mark(point) for point in points):
+        says += " *: the run is too short to trust."
     return [*parts, Text(says, style="dim")]
+
+
+def _mark(point: Prediction) -> str:
+    """Return a star where the run is known to be too short for its place."""
+    return "*" if point.interval and point.interval["trusted"] is False else ""
 
 
 def _table(points: Sequence[Prediction], *, by_rate: bool) -> Table:
@@ -137,7 +149,7 @@ def _table(points: Sequence[Prediction], *, by_rate: bool) -> Table:
             seen = (
                 simulated["latency_s"][name] if theory.stable else None
             )  # beyond, it is a matter of how long one looks
-            cells += [seconds(expected.get(name)), seconds(seen)]
+            cells += [seconds(expected.get(name)), f"{seconds(seen)}{_mark(point)}"]
         growth = theory.queue_growth_per_s, simulated["queue_growth_per_s"]
         cells += ["", ""] if theory.stable else [signed(value) for value in growth]
         grid.add_row(at, percent(theory.utilization), *cells)

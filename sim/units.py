@@ -49,6 +49,16 @@ def digits(value: float | None, significant: int = 3) -> str:
     return f"{rounded:.{significant}g}" if abs(rounded) >= 1e-4 else f"{rounded:.2g}"
 
 
+def roundly(count: int) -> str:
+    """Return a number of messages that is enough: three digits, rounded up.
+
+    >>> roundly(99_437), roundly(541_000), roundly(357)
+    ('99,500', '541,000', '357')
+    """
+    step = 10 ** max(len(str(count)) - 3, 0)
+    return f"{-(-count // step) * step:,}"
+
+
 def signed(value: float | None) -> str:
     """Return a number with its sign.
 
@@ -63,25 +73,31 @@ def signed(value: float | None) -> str:
 def percent(value: float | None, *, signed: bool = False) -> str:
     """Return a share as a percentage to one decimal; to more where it is not the whole, but would be rounded to it.
 
-    >>> percent(0.754), percent(0.1, signed=True), percent(-0.043, signed=True), percent(12345.0), percent(0.99972)
-    ('75.4 %', '+10 %', '−4.3 %', '1,234,500 %', '99.97 %')
+    >>> percent(0.754), percent(0.1, signed=True), percent(-0.043, signed=True), percent(12345.0)
+    ('75.4 %', '+10 %', '−4.3 %', '1,234,500 %')
+    >>> percent(0.99972), percent(1 - 1e-9)
+    ('99.97 %', '> 99.99 %')
     """
     if value is None:
         return "–"
     if 0.9995 <= value < 1.0:
         missing = 1.0 - value
-        return f"{100.0 * value:.{min(-math.floor(math.log10(missing)) - 2, 12)}f}".rstrip("0") + " %"
+        if missing < 1e-5:
+            return "> 99.99 %"
+        return f"{100.0 * value:.{-math.floor(math.log10(missing)) - 2}f}".rstrip("0") + " %"
     tenths = round(1000.0 * value) / 10.0
     sign = "−" if tenths < 0 else "+" if signed and tenths > 0 else ""
     return f"{sign}{abs(tenths):,.1f}".removesuffix(".0") + " %"
 
 
-def span(low: float, high: float, unit: str = "s") -> str:
+def span(low: float, high: float | None, unit: str = "s") -> str:
     """Return an interval of times (or of plain numbers with unit ""), with as many digits as tell its ends apart.
 
-    >>> span(0.0104, 0.0152), span(89.0, 111.0, ""), span(0.0074931, 0.0075008)
-    ('10.4 … 15.2 ms', '89 … 111', '7.493 … 7.501 ms')
+    >>> span(0.0104, 0.0152), span(89.0, 111.0, ""), span(0.0074931, 0.0075008), span(0.0104, None)
+    ('10.4 … 15.2 ms', '89 … 111', '7.493 … 7.501 ms', '10.4 ms or more')
     """
+    if high is None:
+        return f"{seconds(low)} or more"
     apart = abs(high - low) / max(abs(high), abs(low)) if high != low else 1.0
     significant = min(max(1 - math.floor(math.log10(apart)), 3), 7)
     if unit != "s":

@@ -47,7 +47,7 @@ def test_sim_imports_neither_real_nor_compare(path: Path) -> None:
 
 STDLIB_ONLY = (
     *("workload", "flags", "command", "files", "arrivals", "service", "population", "recording", "streams"),
-    *("checks", "size"),
+    *("checks", "size", "values"),
 )
 
 

@@ -8,6 +8,7 @@ import cmath
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +43,8 @@ class MDc(Load):
     def __post_init__(self) -> None:
         """Refuse what is not a rate, a time or a number of servers."""
         super().__post_init__()
-        if isinstance(self.servers, bool) or not isinstance(self.servers, int) or not 1 <= self.servers <= MOST_SERVERS:
+        whole = isinstance(self.servers, Integral) and not isinstance(self.servers, bool)
+        if not whole or not 1 <= self.servers <= MOST_SERVERS:
             raise ValueError(f"servers={self.servers!r}: must be a whole number from 1 to {MOST_SERVERS:,}")
 
     @property

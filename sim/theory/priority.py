@@ -18,7 +18,7 @@ class NoSteadyClass(NoSteadyState):
         ValueError.__init__(
             self,
             f"class {index}: utilization {load:g} together with the classes before it: no steady state; its queue "
-            f"grows, ask for .queue_growth_per_s, or for wait_of a class before it",
+            f"grows, ask for .queue_growth_per_s{', or for wait_of a class before it' if index else ''}",
         )
 
 
