@@ -90,7 +90,7 @@ def varied(n: Any, until: Any, process: Any, state: Any, trend: Any, counts: Any
     now is found by drawing the same numbers a second time, later. So nothing has to be remembered of those that wait.
     """
     (gap_kind, kind), parameters, samples, (gaps, phases, arriving, serving) = process
-    w, work, now, left, standing, waiting = state[0], state[1], state[2], state[3], state[4], state[5]
+    w, work, now, left, standing, waiting = state[WAIT : WAITING + 1]
     x0, y0 = now, max(w + work, 0.0)
     sx = sy = sxx = sxy = waits = works = 0.0
     times = np.empty(HISTOGRAMS)
@@ -124,7 +124,8 @@ def varied(n: Any, until: Any, process: Any, state: Any, trend: Any, counts: Any
         dx, dy = now - x0, w + work - y0
         sx, sy, sxx, sxy = sx + dx, sy + dy, sxx + dx * dx, sxy + dx * dy
     if done:
-        state[0], state[1], state[2], state[3], state[4], state[5] = w, work, now, left, standing, waiting
+        state[WAIT], state[WORK], state[NOW] = w, work, now
+        state[LEFT], state[STANDING], state[WAITING] = left, standing, waiting
         _merge(trend, float(done), (x0, y0), (sx, sy, sxx, sxy))
     return done, waits, works
 

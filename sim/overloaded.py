@@ -66,7 +66,7 @@ def _at_the_limit(prediction: Prediction) -> list[RenderableType]:
     parts: list[RenderableType] = [limit, Text(f"{prediction.theory.remark}\n"), indented(numbers(prediction))]
     exact = _transient(prediction)
     if exact is not None:
-        last_s = _horizon_s(prediction)
+        last_s = prediction.horizon_s
         says = (
             f"Its growth rate is 0, and yet the queue grows without end, like the square root of time: from an empty "
             f"start {digits(float(exact.waiting(last_s)))} messages are expected to wait after {seconds(last_s)}, and "
@@ -116,7 +116,7 @@ def _asked(workload: Workload) -> str:
 def _growth_table(prediction: Prediction) -> Table:
     theory, simulated, band = prediction.theory, prediction.simulated, prediction.band
     run, exact = prediction.trajectory, _transient(prediction)
-    last_s = _horizon_s(prediction)
+    last_s = prediction.horizon_s
     growth, slope = theory.queue_growth_per_s or 0.0, theory.latency_growth_s_per_s
     grid = table("", "predicted", "simulated", "95 % of runs" if band or exact else "")
     for label, value, name in (
@@ -145,14 +145,6 @@ def _growth_table(prediction: Prediction) -> Table:
         left_s = None if run is None else float(run.finish_s.max()) - last_s
         grid.add_row("time to catch up once arrivals stop", seconds(catch_up_s), seconds(left_s))
     return grid
-
-
-def _horizon_s(prediction: Prediction) -> float:
-    """Return how long messages arrive, s."""
-    simulated = prediction.simulated
-    if prediction.trajectory is None and prediction.workload.duration_s is None:  # nothing is stored
-        return float(simulated["messages"] * simulated["processing_s"]["mean"] / simulated["utilization"])
-    return prediction.workload.horizon_s
 
 
 def _reached(run: Trajectory, many: int) -> float | None:

@@ -48,13 +48,20 @@ class Prediction:
             },
         }
 
+    @property
+    def horizon_s(self) -> float:
+        """How long messages arrive, s: of what is not stored, the duration asked for or the last arrival."""
+        if self.trajectory is not None or self.workload.duration_s is not None:
+            return self.workload.horizon_s
+        worked_s = self.simulated["messages"] * self.simulated["processing_s"]["mean"]
+        return float(worked_s / self.simulated["utilization"])
+
     def _described(self) -> dict[str, Any]:
         """Return the workload; of one that was not stored, the run's own length, and no digest."""
         if self.trajectory is not None:
             return self.workload.describe()
-        messages = self.simulated["messages"]
-        lasts_s = self.workload.duration_s or messages / (self.workload.rate_per_s or 1.0)
-        return asdict(self.workload) | {"duration_s": lasts_s, "messages": messages, "digest": None}
+        own = {"duration_s": self.horizon_s, "messages": self.simulated["messages"], "digest": None}
+        return asdict(self.workload) | own
 
 
 def engine_for(workload: Workload, servers: int = 1) -> str:

@@ -237,3 +237,22 @@ def test_queries_take_capacity_from_messages_unless_they_wait_until_the_thread_i
     assert not overloaded.stable
     assert overloaded.queue_growth_per_s == pytest.approx(190 - 0.85 * 200)
     assert nominal(Workload(**shared, query_policy="idle")).stable  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("servers", [1, 2, 3, 5])
+@pytest.mark.parametrize("service_s", [0.005, 0.006, 0.0016, 0.007])
+def test_at_a_hair_s_breadth_of_the_limit_there_is_a_steady_state_or_growth_and_never_an_error(
+    servers: int, service_s: float
+) -> None:
+    # Products and quotients round differently: whoever asks must decide as the formulas do.
+    rate = servers / service_s
+    for _ in range(4):
+        rate = math.nextafter(rate, 0.0)
+    for _ in range(9):
+        theory = nominal(Workload(rate_per_s=rate, service_s=service_s, messages=1), servers)
+        assert (theory.wait_s is not None) == theory.stable
+        shared = nominal(
+            Workload(rate_per_s=rate / 2, service_s=service_s, query_rate_per_s=rate / 2, query_service_s=service_s)
+        )
+        assert servers > 1 or (shared.wait_s is not None) == shared.stable
+        rate = math.nextafter(rate, math.inf)
