@@ -114,6 +114,12 @@ class Recorded:
         if self.unit_ns != NS:
             unit = {1_000_000: "milliseconds", 1_000: "microseconds", 1: "nanoseconds"}[self.unit_ns]
             notes.append(f"{self.path}: numbers of this size are read as {unit} since 1970")
+        whole = len(self.recorded_ns) > 1 and not any(at % NS for at in self.recorded_ns)
+        if whole and len(set(self.recorded_ns)) < len(self.recorded_ns) / 2:
+            notes.append(
+                f"{self.path}: whole seconds, and several messages in one: in which order and how far apart they came "
+                "is unknown, and latencies below a second mean little"
+            )
         if self.out_of_order:
             notes.append(f"{self.path}: {self.out_of_order} rows out of order: sorted")
         return tuple(notes)

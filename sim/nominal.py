@@ -17,6 +17,7 @@ from sim.theory import (
     MM1,
     Dispersion,
     MDc,
+    MMc,
     Priority,
     PriorityClass,
     dispersion,
@@ -158,21 +159,30 @@ Known = tuple[Numbers | None, Numbers | None, str | None]
 
 def _known(workload: Workload, rate: float, service_s: float, found: Nominal) -> Known:
     """Return wait and latency as far as they are known, and a remark where that is not all."""
-    constant = workload.service == "deterministic"
     if found.model == "D/D/1" and not workload.query_rate_per_s:
         names = ("mean", *PERCENTILES)
         return dict.fromkeys(names, 0.0), dict.fromkeys(names, service_s), None
     if workload.arrivals != "poisson":
         return None, None, nearest(workload, rate, service_s, found.servers, found.dispersion)
     if found.servers > 1:
-        if not constant or workload.order != "fifo" or workload.query_rate_per_s:
-            note = "several servers: known here for constant service, first come, first served"
-            return None, None, f"{note}; {several(rate, service_s, found.servers)}"
-        exact = MDc(rate, service_s, found.servers)
-        return _numbers(exact.wait), _numbers(exact.latency), None
+        return _together(workload, rate, service_s, found.servers)
     if workload.query_rate_per_s:
         return _beside_queries(workload, rate, service_s)
     return _alone(workload, rate, service_s)
+
+
+def _together(workload: Workload, rate: float, service_s: float, servers: int) -> Known:
+    """Return what is known of Poisson messages for several servers with one queue."""
+    if workload.order == "fifo" and not workload.query_rate_per_s:
+        if workload.service == "deterministic":
+            exact = MDc(rate, service_s, servers)
+            return _numbers(exact.wait), _numbers(exact.latency), None
+        if workload.service == "exponential":
+            erlang = MMc(rate, service_s, servers)
+            note = "M/M/c (Erlang): waits are exact, and the mean latency; its percentiles are not worked out here"
+            return _numbers(erlang.wait), _mean_only(erlang.latency_mean_s), note
+    note = "several servers: known here for constant or exponential service, first come, first served"
+    return None, None, f"{note}; {several(rate, service_s, servers)}"
 
 
 def _alone(workload: Workload, rate: float, service_s: float) -> Known:

@@ -78,6 +78,11 @@ class Workload:
             raise RecordingError(f"{self._recorded.path}: all in one instant: no rate to rescale; leave it out")
         if self.service_s is None:
             own = self.service_times
+            if isinstance(own, Empirical) and not 1e-6 <= own.mean_s <= 100.0:
+                raise RecordingError(
+                    f"{self.service}: service times of {own.mean_s:g} s on average; are they seconds, of the column "
+                    "that is meant (empirical:times.csv:service_s)? Or give a service time to stretch them to"
+                )
             defaults["service_s"] = own.mean_s if isinstance(own, Empirical) else 0.005
         if self.duration_s is None and self.messages is None and not self._recorded:
             defaults["duration_s"] = 10.0

@@ -6,9 +6,10 @@ is none, NoSteadyState says so.
 
 from sim.theory.capacity import processes_needed, rate_sustained, servers_needed, service_needed
 from sim.theory.domain import NoSteadyState
+from sim.theory.exponential import MM1, MMc
 from sim.theory.md1 import MD1
 from sim.theory.mdc import MDc
-from sim.theory.mg1 import DD1, MG1, MM1
+from sim.theory.mg1 import DD1, MG1
 from sim.theory.priority import Priority, PriorityClass
 from sim.theory.transient import Transient
 from sim.theory.variability import (
@@ -27,6 +28,7 @@ __all__ = [
     "MM1",
     "Dispersion",
     "MDc",
+    "MMc",
     "NoSteadyState",
     "Priority",
     "PriorityClass",

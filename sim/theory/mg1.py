@@ -1,4 +1,4 @@
-"""The neighbours of M/D/1 with one server: M/M/1 and M/G/1, whose service varies, and D/D/1, where nothing does.
+"""The neighbours of M/D/1: M/G/1, whose service varies, and D/D/1, where nothing does.
 
 Moments of service times are in units of their mean, E[S^k]/E[S]^k, so that they do not depend on the speed.
 """
@@ -10,34 +10,10 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from sim.theory.distribution import ExponentialTail
 from sim.theory.load import Load
 from sim.theory.stationary import Floats, unwrapped
 
 _ROUNDING = 1e-9  # by which moments that were computed from a sample may miss what they must be
-
-
-@dataclass(frozen=True)
-class MM1(Load):
-    """Poisson arrivals, exponential service: P(wait > t) = ρ e^{−(μ−λ)t}, P(latency > t) = e^{−(μ−λ)t} (Erlang 1917).
-
-    >>> round(MM1(rate_per_s=100, service_s=0.005).latency.mean(), 9)
-    0.01
-    """
-
-    def _decay_per_s(self) -> float:
-        self._check_stable()
-        return 1.0 / self.service_s - self.rate_per_s
-
-    @property
-    def wait(self) -> ExponentialTail:
-        """Distribution of the time from arrival to start of service."""
-        return ExponentialTail(self.rate_per_s * self.service_s, self._decay_per_s())
-
-    @property
-    def latency(self) -> ExponentialTail:
-        """Distribution of the time from arrival to finish."""
-        return ExponentialTail(1.0, self._decay_per_s())
 
 
 @dataclass(frozen=True)

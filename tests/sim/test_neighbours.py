@@ -15,7 +15,8 @@ import pytest
 
 from sim import MD1, NoSteadyState, Workload
 from sim.service import service_times
-from sim.theory.mg1 import DD1, MG1, MM1
+from sim.theory.exponential import MM1, MMc
+from sim.theory.mg1 import DD1, MG1
 from sim.theory.priority import Priority, PriorityClass
 from sim.theory.variability import (
     Dispersion,
@@ -565,3 +566,22 @@ def test_windows_without_arrivals_and_short_recordings_are_refused() -> None:
     with pytest.raises(ValueError, match="199 gaps"):
         dispersion(range(200))
     assert len(dispersion(range(201))) == 1
+
+
+def test_several_exponential_servers_are_those_of_erlang() -> None:
+    one, same = MM1(150, 0.005), MMc(150, 0.005, 1)
+    assert same.wait.mean() == pytest.approx(one.wait.mean(), rel=1e-12)
+    assert same.latency_mean_s == pytest.approx(one.latency.mean(), rel=1e-12)
+    # Balance of births and deaths, added up to where nothing is left: λ p_{n−1} = min(n, c) μ p_n.
+    for servers, offered in ((3, 2.4), (10, 9.5), (40, 12.0)):
+        weights = [1.0]
+        for n in range(1, 4000):
+            weights.append(weights[-1] * offered / min(n, servers))
+        total, waiting = math.fsum(weights), math.fsum(w * max(n - servers, 0) for n, w in enumerate(weights))
+        queue = MMc(offered, 1.0, servers)
+        assert queue.wait.sf(0.0) == pytest.approx(math.fsum(weights[servers:]) / total, rel=1e-10)
+        assert queue.wait.mean() == pytest.approx(waiting / total / offered, rel=1e-10)
+    with pytest.raises(NoSteadyState, match="keep the rate below 400/s"):
+        _ = MMc(400, 0.005, 2).wait
+    with pytest.raises(ValueError, match="servers=0"):
+        MMc(1, 1, 0)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sim import Workload
 from sim.recording import RecordingError, duration_ns, instant_ns, locate, read_durations, read_instants
 
 FORMS = {
@@ -116,3 +117,20 @@ def test_any_file_is_a_recording_or_a_recording_error(tmp_path_factory: pytest.T
     file.write_bytes(content)
     with contextlib.suppress(RecordingError):
         assert read_instants(file)
+
+
+def test_a_log_of_whole_seconds_is_read_with_a_warning(tmp_path: Path) -> None:
+    busy, rare = tmp_path / "busy.csv", tmp_path / "rare.csv"
+    busy.write_text("\n".join(str(at) for at in (0, 0, 0, 1, 1, 1, 2)))
+    rare.write_text("\n".join(str(at) for at in (0, 2, 3, 3, 5)))
+    (note,) = Workload(arrivals=f"trace:{busy}").notes
+    assert "latencies below a second mean little" in note
+    assert Workload(arrivals=f"trace:{rare}").notes == ()
+
+
+def test_service_times_that_can_hardly_be_seconds_are_refused_with_the_file_s_name(tmp_path: Path) -> None:
+    file = tmp_path / "two.csv"
+    file.write_text("id,ms\n" + "\n".join(f"{k},3" for k in range(1000, 1010)))
+    with pytest.raises(RecordingError, match=r"two\.csv: service times of 1004\.5 s on average; are they seconds"):
+        Workload(service=f"empirical:{file}")
+    assert Workload(service=f"empirical:{file}", service_s=0.005).service_s == 0.005
