@@ -8,7 +8,8 @@ import math
 from collections.abc import Callable
 
 from sim.theory.domain import check_queue
-from sim.theory.mdc import MOST_SERVERS, MDc
+from sim.theory.load import MOST_SERVERS
+from sim.theory.mdc import MDc
 
 _PRECISION = 1e-10  # of a service time or a rate, relative
 

@@ -1,11 +1,9 @@
 """M/M/1 and M/M/c: exponential service, as in every textbook."""
 
 from dataclasses import dataclass
-from numbers import Integral
 
 from sim.theory.distribution import ExponentialTail
-from sim.theory.domain import NoSteadyState
-from sim.theory.load import Load
+from sim.theory.load import Load, SharedLoad
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class MM1(Load):
 
 
 @dataclass(frozen=True)
-class MMc(Load):
+class MMc(SharedLoad):
     """Poisson arrivals, exponential service, `servers` servers fed from one queue; ValueError for none.
 
     P(wait > t) = C e^{−(cμ−λ)t}, C the probability that all are busy (Erlang 1917).
@@ -42,29 +40,10 @@ class MMc(Load):
     (0.642857, 2.285714)
     """
 
-    servers: int
-
-    def __post_init__(self) -> None:
-        """Refuse what is not a rate, a time or a number of servers."""
-        super().__post_init__()
-        if isinstance(self.servers, bool) or not isinstance(self.servers, Integral) or self.servers < 1:
-            raise ValueError(f"servers={self.servers!r}: must be a whole number from 1")
-
-    @property
-    def utilization(self) -> float:
-        """Offered load of each server: ρ = λE[S]/c."""
-        return self.rate_per_s * self.service_s / self.servers
-
-    @property
-    def capacity_per_s(self) -> float:
-        """The rate that must not be reached: c/E[S]."""
-        return self.servers / self.service_s
-
     @property
     def wait(self) -> ExponentialTail:
         """Distribution of the time from arrival to start of service."""
-        if not self.stable:
-            raise NoSteadyState(self.rate_per_s, self.service_s, self.servers)
+        self._check_stable()
         offered, lost = self.rate_per_s * self.service_s, 1.0
         for k in range(1, self.servers + 1):  # Erlang's loss formula, one server more at a time
             lost = offered * lost / (k + offered * lost)

@@ -1,8 +1,11 @@
 """What can be said of a queue from its load alone, before any distribution is known."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 from sim.theory.domain import NoSteadyState, check_queue
+
+MOST_SERVERS = 2000
 
 
 @dataclass(frozen=True)
@@ -47,3 +50,31 @@ class Load:
     def _check_stable(self) -> None:
         if not self.stable:
             raise NoSteadyState(self.rate_per_s, self.service_s)
+
+
+@dataclass(frozen=True)
+class SharedLoad(Load):
+    """The load of `servers` servers fed from one queue, 1 to MOST_SERVERS (ValueError otherwise)."""
+
+    servers: int
+
+    def __post_init__(self) -> None:
+        """Refuse what is not a rate, a time or a number of servers."""
+        super().__post_init__()
+        whole = isinstance(self.servers, Integral) and not isinstance(self.servers, bool)
+        if not whole or not 1 <= self.servers <= MOST_SERVERS:
+            raise ValueError(f"servers={self.servers!r}: must be a whole number from 1 to {MOST_SERVERS:,}")
+
+    @property
+    def utilization(self) -> float:
+        """Offered load of each server: ρ = λE[S]/c."""
+        return self.rate_per_s * self.service_s / self.servers
+
+    @property
+    def capacity_per_s(self) -> float:
+        """Messages/s that all servers together can do: c/E[S]."""
+        return self.servers / self.service_s
+
+    def _check_stable(self) -> None:
+        if not self.stable:
+            raise NoSteadyState(self.rate_per_s, self.service_s, self.servers)

@@ -8,18 +8,15 @@ import cmath
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Integral
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.theory.distribution import Shifted
-from sim.theory.domain import NoSteadyState
 from sim.theory.finite import Borel
-from sim.theory.load import Load
+from sim.theory.load import SharedLoad
 from sim.theory.stationary import Array, Floats, decay_rate, unwrapped
 
-MOST_SERVERS = 2000
 _CELLS = 500_000  # of a sum at once, to keep its matrix small
 _EXACT = 512  # terms of a jump's rate that are added one by one; the rest is an integral
 _FAINT = 1e-290  # a smaller utilization counts as this one: no probability that a double can hold depends on it
@@ -28,7 +25,7 @@ _SMALL = np.array([math.lgamma(n + 1) - (n + 0.5) * math.log(n) + n - math.log(2
 
 
 @dataclass(frozen=True)
-class MDc(Load):
+class MDc(SharedLoad):
     """Poisson arrivals, constant service, `servers` servers fed from one queue, first come first served.
 
     `rate_per_s` messages/s in all, `service_s` seconds each, both positive and finite; 1 to 2,000 servers (ValueError
@@ -38,30 +35,10 @@ class MDc(Load):
     0.0075
     """
 
-    servers: int
-
-    def __post_init__(self) -> None:
-        """Refuse what is not a rate, a time or a number of servers."""
-        super().__post_init__()
-        whole = isinstance(self.servers, Integral) and not isinstance(self.servers, bool)
-        if not whole or not 1 <= self.servers <= MOST_SERVERS:
-            raise ValueError(f"servers={self.servers!r}: must be a whole number from 1 to {MOST_SERVERS:,}")
-
-    @property
-    def utilization(self) -> float:
-        """Offered load of each server: ρ = λD/c."""
-        return self.rate_per_s * self.service_s / self.servers
-
-    @property
-    def capacity_per_s(self) -> float:
-        """The rate that must not be reached: c/D."""
-        return self.servers / self.service_s
-
     @cached_property
     def wait(self) -> "MDcWait":
         """Distribution of the time from arrival to start of service."""
-        if not self.stable:
-            raise NoSteadyState(self.rate_per_s, self.service_s, self.servers)
+        self._check_stable()
         return MDcWait(Waiting(max(self.utilization, _FAINT), self.servers), self.service_s)
 
     @property
