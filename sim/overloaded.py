@@ -137,9 +137,8 @@ def _growth_table(prediction: Prediction) -> Table:
     grid.add_row(f"messages waiting after {seconds(last_s)}", f"{expected:,.0f}", f"{waiting:,}", around)
     if exact is not None and run is not None and expected >= 10.0:
         many = 10 ** int(math.log10(expected))
-        grid.add_row(
-            f"the first {many:,} wait after", seconds(exact.time_to_reach(many + 1)), seconds(_reached(run, many))
-        )
+        first_s = seconds(exact.time_to_reach(many + 1)), seconds(_reached(run, many))
+        grid.add_row(f"{many:,} waiting, first after", *first_s)
     if slope is not None:
         catch_up_s = expected / theory.capacity_per_s
         left_s = None if run is None else float(run.finish_s.max()) - last_s

@@ -74,8 +74,7 @@ def trusted_messages(workload: Workload, servers: int = 1) -> int | None:
     if not known:
         return max(forgotten, LEAST)
     queue = _queue(workload)
-    tame = isinstance(workload.service_times, Deterministic | Exponential)
-    precise = PRECISE if tame else PRECISE / 2.0
+    precise = PRECISE if isinstance(workload.service_times, Deterministic) else PRECISE / 2.0
     return max(forgotten, LEAST, _enough(queue.wait_asymptotic_var_s2, precise * queue.wait_mean_s))
 
 

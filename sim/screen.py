@@ -136,6 +136,8 @@ def _run_length(prediction: Prediction) -> str:
     if forgets_s and rate is not None:
         says += f" A start is forgotten after about {seconds(forgets_s)}; the run lasts {digits(n / rate / forgets_s)} "
         says += "times as long."
+    elif prediction.theory.stable:
+        says += " How long its start is felt is not known here."
     if interval is None or rate is None:
         return says
     enough = interval["trusted_messages"]
