@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+from sim.checks import MOST_SERVERS
 from sim.command import Parser, UsageError, as_typed, out_directory, run_command
 from sim.files import json_text, write_text
 from sim.flags import add_workload_flags, check_predictable, complaints, workload_from, workload_words
@@ -27,7 +28,6 @@ also: python -m sim plan      how many processes, or what service time, would do
       python -m sim coverage  how often the intervals hold what they promise
 """
 PLOT_FORMATS = (".png", ".svg", ".pdf")
-MOST_SERVERS = 2000
 
 
 def main(argv: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from sim.recording import NS
 from sim.recursion import waits
 from sim.run import simulate
 from sim.size import drawing_s, is_drawable, planned_messages, planned_queries
-from sim.summary import Seconds, summary
+from sim.summary import SUMMARY, Seconds, summary
 from sim.trajectory import Trajectory
 from sim.workload import Workload
 
@@ -22,7 +22,7 @@ RUNS = 200
 # Up to so many messages and queries the band is that of the next RUNS seeds, which anyone can run. Beyond, it is drawn
 # by Monte Carlo, if that takes no longer than anyone wants to look at a screen for.
 MOST_SEEDED, MOST_DRAWN_S = 30_000, 2.0
-QUANTILES = ("mean", "p50", "p95", "p99")
+QUANTILES = SUMMARY[:-1]  # the longest of a run says little of the next
 GROWTHS = ("queue_growth_per_s", "latency_growth_s_per_s")
 LEAST_SAMPLES = 20  # of a calibration
 BLOCK = 25  # neighbours are alike, so hold times are drawn in runs of up to this many

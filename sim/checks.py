@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 
+MOST_SERVERS = 2000  # of one queue: theory of more would take too long
+
 
 class InvalidWorkload(ValueError):  # noqa: N818 - it reads as what it is
     """A parameter that cannot be: `field` names it, `remedy` says what would be accepted."""

@@ -16,6 +16,7 @@ from sim.checks import InvalidWorkload
 from sim.command import Parser, UsageError, as_typed
 from sim.files import json_text
 from sim.flags import add_workload_flags, complaints, workload_from
+from sim.nominal import PERCENTILES
 from sim.prediction import COMPILED, MONTE_CARLO, Prediction, predict
 from sim.run_length import trusted_messages
 from sim.terminal import indented, table
@@ -27,7 +28,7 @@ EXAMPLES = """examples:
   python -m sim plan --rate 2000 --service-ms 5 --p99-ms 20
   python -m sim plan --rate 150 --service-ms 5 --mean-ms 10 --json
 """
-TARGETS = {"mean": None, "p50": 0.5, "p95": 0.05, "p99": 0.01}
+TARGETS = {"mean": None, **PERCENTILES}
 MOST_DRAWN = 5_000_000
 MESSAGES = 200_000  # of each simulation: a second in all
 FLAGS = ("--rate", "--service-ms", "--seed")

@@ -16,6 +16,7 @@ from sim.files import csv_text, json_text, write_text
 from sim.flags import LEAST_RATE, check_predictable, complaints, workload_from
 from sim.prediction import COMPILED, MONTE_CARLO, Prediction, engine_for, predict
 from sim.size import is_drawable, planned_messages
+from sim.summary import SUMMARY
 from sim.terminal import indented, progress, table
 from sim.units import digits, percent, seconds, signed
 from sim.values import number_list
@@ -33,7 +34,7 @@ SWEPT = {
 LATENCIES = ("mean", "p99")
 COLUMNS = (
     *("rate_per_s", "service_s", "utilization", "queue_growth_per_s", "simulated_queue_growth_per_s"),
-    *(f"{source}latency_{name}_s" for name in ("mean", "p50", "p95", "p99") for source in ("", "simulated_")),
+    *(f"{source}latency_{name}_s" for name in SUMMARY[:-1] for source in ("", "simulated_")),
 )
 
 
@@ -159,8 +160,6 @@ def _table(points: Sequence[Prediction], *, by_rate: bool) -> Table:
 def _row(point: Prediction) -> list[Any]:
     """Return a point's numbers in the order of COLUMNS."""
     theory, simulated, expected = point.theory, point.simulated, point.theory.latency_s or {}
-    latencies = [
-        value for name in ("mean", "p50", "p95", "p99") for value in (expected.get(name), simulated["latency_s"][name])
-    ]
+    latencies = [value for name in SUMMARY[:-1] for value in (expected.get(name), simulated["latency_s"][name])]
     load = point.workload.offered_rate_per_s, point.workload.service_s, theory.utilization
     return [*load, theory.queue_growth_per_s, simulated["queue_growth_per_s"], *latencies]

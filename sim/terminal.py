@@ -1,8 +1,7 @@
 """How tables look on a terminal, the same in every command."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
@@ -29,16 +28,9 @@ def indented(part: RenderableType) -> Padding:
     return Padding(part, (0, 0, 0, 2))
 
 
-class Advance(Protocol):
-    """Tells a bar which share is done, from 0 to 1."""
-
-    def __call__(self, share: float) -> None:
-        """Show it."""
-
-
 @contextmanager
-def progress(what: str) -> Iterator[Advance]:
-    """Show on stderr how much is done and how long the rest will take; nothing where nobody watches."""
+def progress(what: str) -> Iterator[Callable[[float], object]]:
+    """Show on stderr which share is done, as it is told, and how long the rest will take; nothing if nobody watches."""
     console = Console(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"),

@@ -7,8 +7,8 @@ whether the target is met is asked of the exact M/D/c, never of an approximation
 import math
 from collections.abc import Callable
 
+from sim.checks import MOST_SERVERS
 from sim.theory.domain import check_queue
-from sim.theory.load import MOST_SERVERS
 from sim.theory.mdc import MDc
 
 _PRECISION = 1e-10  # of a service time or a rate, relative

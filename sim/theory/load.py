@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from numbers import Integral
 
+from sim.checks import MOST_SERVERS
 from sim.theory.domain import NoSteadyState, check_queue
-
-MOST_SERVERS = 2000
 
 
 @dataclass(frozen=True)
