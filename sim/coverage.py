@@ -161,5 +161,7 @@ def _table(rows: Sequence[Coverage]) -> Table:
     grid = table("", "exact", "held", "too low", "too high", "half width")
     for row in rows:
         shares = (percent(value) for value in (row.covered, row.below, row.above))
-        grid.add_row(row.quantity, digits(row.exact), *shares, f"± {percent(row.half_width)}")
+        grid.add_row(
+            row.quantity, digits(row.exact), *shares, "–" if row.half_width is None else f"± {percent(row.half_width)}"
+        )
     return grid
