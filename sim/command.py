@@ -82,7 +82,11 @@ def _end(line: str, code: int) -> NoReturn:
     # What is still in stdout's buffer would fail once more, and loudly, when the interpreter ends.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if line:
-        print(line, file=sys.stderr)
+        print(line, file=sys.stderr, flush=True)
+    if code == EXIT_INTERRUPTED:
+        # An interrupt that met an exec() of a string, as dataclasses and numba do, is remembered by the interpreter as
+        # unhandled, and would end it with a signal after all.
+        os._exit(code)
     raise SystemExit(code)
 
 

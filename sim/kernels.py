@@ -5,6 +5,9 @@ they could grow, so that the last of 10^9 messages is as exact as the first.
 """
 
 import math
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -25,6 +28,22 @@ POINTS, MEAN_X, MEAN_Y, SXX, SXY, TREND = range(6)
 # What is counted of every message.
 OF_WAITS, OF_LATENCIES, OF_WORK, OF_RESIDUALS, HISTOGRAMS = range(5)
 STRIDE = 32  # where service is constant, the rarer metrics look at every 32nd message
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait until a call that is given generators is over, a tenth of a second at most.
+
+    To unpack a generator numba runs Python code, and does not look whether an interrupt ended that: it would crash.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # not on Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def fresh_state() -> tuple[Any, Any]:

@@ -229,13 +229,15 @@ class _Run:
         return ran
 
     def _varied(self, batch: int, n: int) -> int:
-        ran, waits, works = kernels.varied(n, self.until, self.process, self.state, self.trend, self.counts[batch])
+        with kernels.uninterrupted():
+            ran, waits, works = kernels.varied(n, self.until, self.process, self.state, self.trend, self.counts[batch])
         self.wait_sums[batch] += waits
         self.work_sums[batch] += works
         return int(ran)
 
     def result(self) -> LongRun:
         """Return what was counted."""
-        past = kernels.overshoot(self.process, self.state)
+        with kernels.uninterrupted():
+            past = kernels.overshoot(self.process, self.state)
         constant = self.kinds == (kernels.EXPONENTIAL, kernels.CONSTANT)
         return LongRun(self.unit_s, self.state, self.trend, self.counts, self.wait_sums, self.work_sums, past, constant)

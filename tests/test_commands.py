@@ -312,7 +312,7 @@ def test_a_closed_pipe_and_a_full_disk_end_in_one_line_at_most(package: str) -> 
 
 def test_ctrl_c_ends_in_one_line_and_leaves_no_child(tmp_path: Path) -> None:
     for words in (
-        ["sim", "--messages", "3e5"],
+        ["sim", "--messages", "3e4"],
         ["real", "--duration", "60"],
         ["compare", "all", "--out", str(tmp_path)],
     ):
