@@ -6,8 +6,8 @@ Every order keeps each worker's own messages in order.
 from collections import deque
 
 from real.message import Message
+from real.ticket import Ticket
 
-Entry = tuple[int, Message]  # a message's number, in order of arrival, and the message
 FIFO, ROUND_ROBIN = "fifo", "round-robin"  # the third, per-worker, is what is left
 
 
@@ -20,7 +20,7 @@ class Inbox:
 
     def __init__(self, order: str = FIFO, places: float = float("inf")) -> None:
         self._order, self._places = order, places
-        self._queues: dict[str, deque[Entry]] = {}
+        self._queues: dict[str, deque[Ticket[Message]]] = {}
         self._size = 0
 
     def __len__(self) -> int:
@@ -30,18 +30,18 @@ class Inbox:
         """Whether one more may be put."""
         return self._size < self._places
 
-    def put(self, entry: Entry) -> None:
+    def put(self, ticket: Ticket[Message]) -> None:
         """Queue a message behind its worker's others; a worker without a turn gets the last."""
-        turn = "" if self._order == FIFO else entry[1].worker_id
-        self._queues.setdefault(turn, deque()).append(entry)
+        turn = "" if self._order == FIFO else ticket.item.worker_id
+        self._queues.setdefault(turn, deque()).append(ticket)
         self._size += 1
 
-    def next(self) -> Entry:
+    def next(self) -> Ticket[Message]:
         """Take the message whose turn it is."""
         while not self._queues[turn := next(iter(self._queues))]:
             del self._queues[turn]
         self._size -= 1
-        entry = self._queues[turn].popleft()
+        ticket = self._queues[turn].popleft()
         if self._order == ROUND_ROBIN and (rest := self._queues.pop(turn)):
             self._queues[turn] = rest
-        return entry
+        return ticket

@@ -3,75 +3,70 @@
 While a message is processed nothing else happens: what becomes due meanwhile has to stand until the loop comes round.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from real.clock import Clock
 from real.inbox import Inbox
 from real.message import Message
 from real.query import Queries
 from real.router import Router
-from real.source import NEVER_NS, Source
+from real.source import NEVER_NS, Asking, Source
 
 
+@dataclass(slots=True, eq=False)
 class Loop:
-    """One processor: messages in, state out; the instants of both are in the rows of `messages` and `asked`."""
+    """One processor: messages and questions in, states and answers out, each with the instants on its ticket."""
 
-    def __init__(
-        self,
-        messages: Source[Message],
-        asked: Source[str],
-        inbox: Inbox,
-        router: Router,
-        queries: Queries,
-        clock: Clock,
-    ) -> None:
-        self.messages, self.asked, self.inbox = messages, asked, inbox
-        self.router, self.queries, self.clock = router, queries, clock
-        self._oldest = 0  # every message before this one is processed
+    messages: Source[Message]
+    asked: Sequence[Asking]
+    inbox: Inbox
+    router: Router
+    queries: Queries
+    clock: Clock
+    free_ns: int = 0  # since when the thread has done nothing
 
     def run(self) -> None:
-        """Process until every planned message is processed and every planned query answered."""
+        """Process until no message is to come any more, every one is processed and every question answered."""
         while self.turn():
             pass
 
     def turn(self) -> bool:
         """Do one thing; False when nothing is left to do."""
+        self.clock.poll()
         self.take(self.clock.now_ns())
-        if self.queries.may_answer(not self.inbox, self.done):
+        if self.queries.may_answer(not self.inbox, self.messages.done):
             self.answer()
         elif self.inbox:
             self.process()
-        else:
-            next_ns = min(self.messages.next_ns, self.asked.next_ns)
-            if next_ns == NEVER_NS:
-                return False
+        elif (next_ns := min((self.messages.next_ns, *(source.next_ns for source in self.asked)))) < NEVER_NS:
             self.clock.wait_until(next_ns)
+            self.free_ns = self.clock.now_ns()
+        else:
+            return False
         return True
 
     def take(self, now_ns: int) -> None:
-        """Take every message that is due and finds a place, and see every query that is due."""
+        """Take every message that is due and finds a place, and see every question that is due."""
         while self.messages.next_ns <= now_ns and self.inbox.has_room():
             self.inbox.put(self.messages.take(now_ns))
-        while self.asked.next_ns <= now_ns:
-            self.queries.see(*self.asked.take(now_ns), self.messages.due_by(now_ns))
+        for source in self.asked:
+            while source.next_ns <= now_ns:
+                self.queries.see(source, source.take(now_ns), self.messages.due_by(now_ns))
 
     def process(self) -> None:
-        """Process the message whose turn it is."""
-        number, message = self.inbox.next()
-        rows = self.messages.rows
-        rows.start_ns[number] = self.clock.now_ns()
-        self.router.route(message).process_message(message)
-        rows.finish_ns[number] = self.clock.now_ns()
+        """Process the message whose turn it is. It has kept the thread since the thread was last free."""
+        ticket, clock = self.inbox.next(), self.clock
+        cpu_ns, ticket.start_ns = clock.cpu_ns(), clock.now_ns()
+        self.router.route(ticket.item).process_message(ticket.item, max(self.free_ns, ticket.arrival_ns))
+        ticket.finish_ns = self.free_ns = clock.now_ns()
+        ticket.cpu_ns = clock.cpu_ns() - cpu_ns
+        self.messages.record(ticket)
 
     def answer(self) -> None:
-        """Answer the query whose turn it is."""
-        number, worker_id = self.queries.next()
-        rows = self.asked.rows
-        rows.start_ns[number] = self.clock.now_ns()
-        self.queries.query_state(worker_id)
-        rows.finish_ns[number] = self.clock.now_ns()
-
-    def done(self, first: int) -> bool:
-        """Whether the first so many messages are processed, in whatever order."""
-        finish_ns = self.messages.rows.finish_ns
-        while self._oldest < first and finish_ns[self._oldest] >= 0:
-            self._oldest += 1
-        return self._oldest >= first
+        """Answer the question whose turn it is."""
+        source, ticket = self.queries.next()
+        ticket.start_ns = self.clock.now_ns()
+        source.answer(ticket, self.queries.query_state(ticket.item))
+        ticket.finish_ns = self.free_ns = self.clock.now_ns()
+        source.record(ticket)

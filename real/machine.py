@@ -5,6 +5,7 @@ from typing import Any
 
 from real.message import Message
 
+Work = Callable[[Message, int | None], object]
 MOST_KEYS = 1_000
 _IMPOSSIBLE = object()
 
@@ -12,14 +13,16 @@ _IMPOSSIBLE = object()
 class StateMachine:
     """State of one worker. `work`, called with each message, is what makes processing it take time."""
 
-    def __init__(self, worker_id: str, work: Callable[[Message], object] = lambda message: None) -> None:
+    def __init__(self, worker_id: str, work: Work = lambda message, began_ns: None) -> None:
         self.worker_id = worker_id
         self.state: dict[str, Any] = {}
         self.messages = self.failed = 0
         self._work = work
 
-    def process_message(self, message: Message) -> None:
-        """Work, then update 1 to 5 keys; an operation that cannot be done leaves all of them as they were.
+    def process_message(self, message: Message, began_ns: int | None = None) -> None:
+        """Update 1 to 5 keys, and work; an operation that cannot be done leaves all of them as they were.
+
+        The message has kept the thread since `began_ns` on the clock, for work that is due at an instant.
 
         >>> machine = StateMachine("w0")
         >>> machine.process_message(Message("w0", ({"op": "set", "key": "a", "value": "x"},)))
@@ -28,27 +31,27 @@ class StateMachine:
         >>> machine.state, machine.messages, machine.failed
         ({'a': 'x'}, 2, 1)
         """
-        self._work(message)
-        self.messages += 1
         changes = {operation["key"]: self._result(operation) for operation in message.payload}
-        if _IMPOSSIBLE in changes.values() or len(self.state.keys() | changes.keys()) > MOST_KEYS:
+        self.messages += 1
+        # A state that can grow by a whole payload is the usual case, and is not looked through.
+        too_many = len(self.state) + len(changes) > MOST_KEYS and len(self.state.keys() | changes.keys()) > MOST_KEYS
+        if too_many or _IMPOSSIBLE in changes.values():
             self.failed += 1
         else:
             self.state.update(changes)
+        self._work(message, began_ns)  # last: work that ends at an instant has nothing after it that would take time
 
     def get_state(self) -> dict[str, Any]:
         """Return a copy, which later messages do not change."""
         return dict(self.state)
 
     def _result(self, operation: Mapping[str, Any]) -> Any:
-        kind, value = operation["op"], operation.get("value")
-        if kind == "set":
-            return value
-        if kind == "compute":
+        if operation["op"] == "set":
+            return operation["value"]
+        if operation["op"] == "compute":
             return compute(operation["value"])
         current = self.state.get(operation["key"], 0)
-        countable = isinstance(current, int | float) and not isinstance(current, bool)
-        return current + 1 if countable else _IMPOSSIBLE
+        return current + 1 if type(current) in (int, float) else _IMPOSSIBLE
 
 
 def compute(rounds: int) -> int:

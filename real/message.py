@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-MOST_OPERATIONS = 5
-MOST_ROUNDS = 1_000_000
+MOST_OPERATIONS, MOST_ROUNDS, LONGEST_NAME = 5, 1_000_000, 200
 _FIELDS = {"increment": {"op", "key"}, "set": {"op", "key", "value"}, "compute": {"op", "key", "value"}}
 
 
@@ -17,13 +16,15 @@ class MessageError(ValueError):
 class Message:
     """`payload` is a tuple of operations; `timestamp` (s) is the planned instant on the machine's monotonic clock.
 
-    `service_ns` is the work that a workload asks for this very message; None leaves it to the processor.
+    `sent` (s) is when its sender really sent it. `service_ns` is the work that a workload asks for this very message;
+    None leaves it to the processor.
     """
 
     worker_id: str
     payload: tuple[Mapping[str, Any], ...]
     timestamp: float | None = None
     service_ns: int | None = None
+    sent: float | None = None
 
 
 def parse(document: Mapping[str, Any]) -> Message:
@@ -35,15 +36,15 @@ def parse(document: Mapping[str, Any]) -> Message:
     Traceback (most recent call last):
     real.message.MessageError: payload[0]: op 'drop' is not increment, set or compute
     """
-    unknown = document.keys() - {"worker_id", "payload", "timestamp"}
-    if unknown:
+    if unknown := document.keys() - {"worker_id", "payload", "timestamp", "sent"}:
         raise MessageError(f"unknown field {min(unknown)!r}")
-    worker_id, timestamp = document.get("worker_id"), document.get("timestamp")
-    if not isinstance(worker_id, str) or not worker_id:
-        raise MessageError(f"worker_id {worker_id!r} is not a name")
-    if timestamp is not None and (isinstance(timestamp, bool) or not isinstance(timestamp, int | float)):
-        raise MessageError(f"timestamp {timestamp!r} is not a number of seconds")
-    return Message(worker_id, _payload(document.get("payload")), timestamp)
+    worker_id = document.get("worker_id")
+    if not isinstance(worker_id, str) or not 1 <= len(worker_id) <= LONGEST_NAME:
+        raise MessageError(f"worker_id {worker_id!r:.80} is not a name of 1 to {LONGEST_NAME} characters")
+    for name in ("timestamp", "sent"):
+        if type(document.get(name, 0)) not in (int, float):
+            raise MessageError(f"{name} {document[name]!r} is not a number of seconds")
+    return Message(worker_id, _payload(document.get("payload")), document.get("timestamp"), sent=document.get("sent"))
 
 
 def _payload(operations: Any) -> tuple[Mapping[str, Any], ...]:
@@ -62,7 +63,7 @@ def _check(place: str, operation: Any) -> None:
         raise MessageError(f"{place}: op {kind!r} is not increment, set or compute")
     if operation.keys() != _FIELDS[kind]:
         raise MessageError(f"{place}: {kind} has the fields {', '.join(sorted(_FIELDS[kind]))}")
-    if not isinstance(operation["key"], str):
-        raise MessageError(f"{place}: key {operation['key']!r} is not a name")
+    if not isinstance(operation["key"], str) or len(operation["key"]) > LONGEST_NAME:
+        raise MessageError(f"{place}: key {operation['key']!r:.80} is not a name of at most {LONGEST_NAME} characters")
     if kind == "compute" and (type(value) is not int or not 0 <= value <= MOST_ROUNDS):
         raise MessageError(f"{place}: value {value!r} is not a whole number of rounds up to {MOST_ROUNDS}")

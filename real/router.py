@@ -1,25 +1,26 @@
-"""The router: whose message it is. Every worker has one state machine, made when it first hears from somebody."""
+"""The router: whose message it is. Every worker has one state machine."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
 
-from real.machine import StateMachine
+from real.machine import StateMachine, Work
 from real.message import Message, MessageError
 
 MOST_WORKERS = 100_000
 
 
 class Router:
-    """State machines by worker id."""
+    """State machines by worker id: made when a worker first hears from somebody, or all `worker_ids` beforehand."""
 
-    def __init__(self, work: Callable[[Message], object]) -> None:
-        self.machines: dict[str, StateMachine] = {}
+    def __init__(self, work: Work, worker_ids: Iterable[str] | None = None) -> None:
         self._work = work
+        self.machines = {name: StateMachine(name, work) for name in worker_ids or ()}
+        self._most = MOST_WORKERS if worker_ids is None else len(self.machines)
 
     def route(self, message: Message) -> StateMachine:
-        """Return the machine that a message is for; a MessageError beyond MOST_WORKERS of them."""
+        """Return the machine that a message is for; a MessageError where there can be none."""
         machine = self.machines.get(message.worker_id)
         if machine is None:
-            if len(self.machines) >= MOST_WORKERS:
-                raise MessageError(f"worker_id {message.worker_id!r} would be one more than {MOST_WORKERS} workers")
+            if len(self.machines) >= self._most:
+                raise MessageError(f"worker_id {message.worker_id!r:.80} is none of the {self._most} there can be")
             machine = self.machines[message.worker_id] = StateMachine(message.worker_id, self._work)
         return machine

@@ -3,42 +3,88 @@
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any, Protocol
 
 from real.clock import Clock, WallClock
 from real.message import Message
 from real.metrics import Rows
+from real.ticket import Ticket
 
 NEVER_NS = 2**63 - 1
+OPEN_NS = NEVER_NS - 1  # nobody knows when, but more may come
 
 
-class Source[Item]:
-    """Messages (or questions) at their planned instants, ns from `origin_ns` on the clock, handed over one by one.
-
-    What becomes of each is recorded in `rows`.
-    """
-
-    def __init__(self, items: Sequence[Item], instants_ns: Sequence[int], origin_ns: int) -> None:
-        self.rows = Rows([origin_ns + at_ns for at_ns in instants_ns])
-        self._items = items
-        self._handed_over = 0
+class Source[Item](Protocol):
+    """What comes to the loop, each with a ticket; whether due, or only to come."""
 
     @property
     def next_ns(self) -> int:
-        """Instant of the next one, due or not; NEVER_NS when none is left."""
-        if self._handed_over == len(self._items):
-            return NEVER_NS
-        return self.rows.arrival_ns[self._handed_over]
+        """Instant of the next one, due or not, on the clock; NEVER_NS when none is to come any more."""
 
-    def take(self, now_ns: int) -> tuple[int, Item]:
-        """Hand over the next one, with its number."""
-        number = self._handed_over
-        self._handed_over += 1
-        self.rows.taken_ns[number] = now_ns
-        return number, self._items[number]
+    def take(self, now_ns: int) -> Ticket[Item]:
+        """Hand over the next one."""
 
     def due_by(self, now_ns: int) -> int:
-        """How many were due by an instant, handed over or not."""
-        return bisect_right(self.rows.arrival_ns, now_ns)
+        """Return how many were due by an instant, handed over or not."""
+
+    def done(self, first: int) -> bool:
+        """Return whether the first so many are finished, in whatever order."""
+
+    def close(self) -> None:
+        """Take nothing more in."""
+
+    def record(self, ticket: Ticket[Item]) -> None:
+        """Keep the instants of one that is finished."""
+
+
+class Asking(Source[str], Protocol):
+    """Who asks for states, by worker id."""
+
+    def answer(self, ticket: Ticket[str], state: dict[str, Any] | None) -> None:
+        """Give the answer: a copy of the state, or None for a worker that nobody has heard of."""
+
+
+class Plan[Item]:
+    """Messages (or questions) at their planned instants, ns from `origin_ns` on the clock; recorded in `rows`."""
+
+    def __init__(self, items: Sequence[Item], instants_ns: Sequence[int], origin_ns: int) -> None:
+        self.rows = Rows([origin_ns + at_ns for at_ns in instants_ns])
+        self.planned = len(items)
+        self.received = 0
+        self._items, self._unfinished = items, 0
+        self.next_ns = self._next_ns()  # looked at far more often than it changes
+
+    def _next_ns(self) -> int:
+        return NEVER_NS if self.received == self.planned else self.rows.arrival_ns[self.received]
+
+    def take(self, now_ns: int) -> Ticket[Item]:
+        """Hand over the next one."""
+        number, arrival_ns = self.received, self.next_ns
+        self.received += 1
+        self.next_ns = self._next_ns()
+        return Ticket(number, self._items[number], arrival_ns, now_ns)
+
+    def due_by(self, now_ns: int) -> int:
+        """Return how many were due by an instant, handed over or not."""
+        return bisect_right(self.rows.arrival_ns, now_ns, hi=self.planned)
+
+    def done(self, first: int) -> bool:
+        """Return whether the first so many are finished, in whatever order."""
+        finish_ns = self.rows.finish_ns
+        while self._unfinished < first and finish_ns[self._unfinished] >= 0:
+            self._unfinished += 1
+        return self._unfinished >= first
+
+    def record(self, ticket: Ticket[Item]) -> None:
+        """Keep the instants of one that is finished."""
+        self.rows.record(ticket)
+
+    def answer(self, ticket: Ticket[Item], state: dict[str, Any] | None) -> None:
+        """Let it be: whoever planned the question wanted to know how long the answer takes."""
+
+    def close(self) -> None:
+        """Plan no more than has been handed over."""
+        self.planned, self.next_ns = self.received, NEVER_NS
 
 
 def message_stream(
@@ -56,7 +102,8 @@ def message_stream(
     clock = clock or WallClock()
     start_ns = clock.now_ns()
     for after_ns, message in evenly_spaced(rate, duration) if plan is None else plan:
-        clock.wait_until(start_ns + after_ns)
+        while clock.now_ns() < start_ns + after_ns:
+            clock.wait_until(start_ns + after_ns)
         yield replace(message, timestamp=(start_ns + after_ns) / 1e9)
 
 

@@ -68,8 +68,8 @@ def run_command(name: str, main: Callable[[list[str]], None]) -> NoReturn:
             f"{name}: {error.name} is not installed: pip install -e . in the project, or python -m uv run …",
             EXIT_FAILED,
         )
-    except KeyboardInterrupt:
-        _end(f"{name}: interrupted; nothing half-written is left", EXIT_INTERRUPTED)
+    except KeyboardInterrupt as interrupt:
+        _end(f"{name}: {str(interrupt) or 'interrupted; nothing half-written is left'}", EXIT_INTERRUPTED)
     except BrokenPipeError:  # whoever was reading has seen enough
         _end("", EXIT_FAILED)
     except OSError as error:

@@ -53,3 +53,16 @@ def whole_number(name: str, text: str, least: int, most: int) -> int:
     if not least <= value <= most:
         raise UsageError(f"{name} {text}: must be a whole number from {least} to {most}")
     return value
+
+
+def host_and_port(flag: str, text: str) -> tuple[str, int]:
+    """Return the address that a flag's value spells; port 0 is any that is free.
+
+    >>> host_and_port("--listen", "127.0.0.1:9000"), host_and_port("--listen", "[::1]:0")
+    (('127.0.0.1', 9000), ('::1', 0))
+    """
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
+        raise UsageError(f"{flag} {text}: must be HOST:PORT, as in {flag} 127.0.0.1:9000")
+    return host, int(port)

@@ -1,0 +1,160 @@
+"""What was measured, as one document: the contract's numbers, and what the instruments say beside them.
+
+An edge: it is loaded once the run is over, because importing numpy starts threads and takes longer than many a message.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from real.command.options import Options
+from real.command.outcome import Outcome
+from real.environment import environment
+from real.histogram import STATED_ERROR
+from real.recent import Columns
+from real.ticket import NOT_YET
+from sim.files import json_text, write_text
+from sim.summary import Seconds, ratio, summary
+from sim.trajectory import Trajectory
+
+_MOST_BINS = 600
+_STEPS_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 86_400.0)
+
+
+def trajectory_of(columns: Columns, origin_ns: int, queries: Trajectory | None = None) -> Trajectory:
+    """Return what was recorded in seconds from an origin."""
+    arrival, taken, start, finish = (_since(column, origin_ns) for column in columns[:4])
+    sent = None
+    if any(at_ns != NOT_YET for at_ns in columns.sent_ns):
+        said = np.asarray(columns.sent_ns, dtype=np.int64)
+        # Whoever does not say when they sent sent no later than it was taken.
+        sent = np.where(said == NOT_YET, taken, (said - origin_ns) / 1e9)
+    return Trajectory(arrival, taken, start, finish, np.asarray(columns.worker, dtype=np.str_), sent, queries)
+
+
+def _since(column: list[int], origin_ns: int) -> Seconds:
+    # In whole nanoseconds: a float of the clock's size would not hold them.
+    return (np.asarray(column, dtype=np.int64) - origin_ns) / 1e9
+
+
+def instruments(trajectory: Trajectory, cpu_s: Seconds, service_s: float | None) -> dict[str, Any]:
+    """Return where the thread's time went, message by message, and what happened when.
+
+    `service_s` is the work that was asked for, None if each message had its own. How late the source was is told by
+    the sender, if there was one; else by the messages that found the thread idle, which had to be woken.
+    """
+    processing_s, dispatch_s = trajectory.processing_s, trajectory.dispatch_s
+    dispatch, busy_s = summary(dispatch_s), float(processing_s.sum())
+    hold_s = float(processing_s.mean()) + (dispatch["mean"] or 0.0) if len(trajectory) else None
+    overshoot_s = processing_s - service_s if service_s is not None else np.empty(0)
+    idle = found_idle(trajectory)
+    late_s = trajectory.taken_s[idle] if trajectory.sent_s is None else trajectory.sent_s
+    due_s = trajectory.arrival_s[idle] if trajectory.sent_s is None else trajectory.arrival_s
+    return {
+        "dispatch_s": dispatch,
+        "overshoot_s": summary(overshoot_s),
+        "hold_s": hold_s,
+        "capacity_per_s": ratio(1.0, hold_s or 0.0),
+        "cpu_s": summary(cpu_s),
+        "cpu_share": ratio(float(cpu_s.sum()), busy_s),
+        "source_late_s": summary(late_s - due_s),
+        "blocked": spells(trajectory.arrival_s[~idle], trajectory.taken_s[~idle]),
+        "unanswered": None
+        if trajectory.queries is None
+        else spells(trajectory.queries.arrival_s, trajectory.queries.start_s),
+        "over_time": over_time(trajectory),
+    }
+
+
+def found_idle(trajectory: Trajectory) -> npt.NDArray[np.bool_]:
+    """Return which messages came when the thread had nothing to do: shape (n,)."""
+    others_s = np.empty(0) if trajectory.queries is None else trajectory.queries.finish_s
+    finished_s = np.sort(np.concatenate([[-np.inf], trajectory.finish_s, others_s]))
+    before = np.searchsorted(finished_s, trajectory.taken_s, side="right") - 1
+    idle: npt.NDArray[np.bool_] = trajectory.arrival_s > finished_s[before]
+    return idle
+
+
+def spells(begin_s: Seconds, end_s: Seconds) -> dict[str, Any]:
+    """Return how often, how long and when something stood that nobody took (or answered): spells without a gap."""
+    if not len(begin_s):
+        return {"spells": 0, "total_s": 0.0, "longest_s": 0.0, "longest_at_s": None}
+    reached_s = np.maximum.accumulate(end_s)
+    first = np.concatenate([[True], begin_s[1:] > reached_s[:-1]])
+    last = np.concatenate([first[1:], [True]])
+    begins_s, lengths_s = begin_s[first], reached_s[last] - begin_s[first]
+    longest = int(lengths_s.argmax())
+    return {
+        "spells": int((lengths_s > 0).sum()),
+        "total_s": float(lengths_s.sum()),
+        "longest_s": float(lengths_s[longest]),
+        "longest_at_s": float(begins_s[longest]),
+    }
+
+
+def over_time(trajectory: Trajectory) -> dict[str, Any]:
+    """Return messages/s finished, messages waiting at the end, and mean latency of what finished, in steps of time."""
+    if not len(trajectory):
+        return {"step_s": None, "throughput_per_s": [], "queue_length": [], "latency_s": []}
+    finish_s = trajectory.finish_s
+    begin_s, end_s = float(trajectory.arrival_s[0]), float(finish_s.max())
+    begin_s = min(begin_s, 0.0)
+    lasted_s = end_s - begin_s
+    step_s = next((step for step in _STEPS_S if lasted_s / step <= 60), max(lasted_s / _MOST_BINS, _STEPS_S[-1]))
+    bins = int(lasted_s // step_s) + 1
+    place = np.minimum(((finish_s - begin_s) // step_s).astype(np.int64), bins - 1)
+    counts = np.bincount(place, minlength=bins)
+    sums_s = np.bincount(place, weights=trajectory.latency_s, minlength=bins)
+    ends_s = begin_s + step_s * np.arange(1, bins + 1)
+    arrived = np.searchsorted(trajectory.arrival_s, ends_s, side="right")
+    started = np.searchsorted(np.sort(trajectory.start_s), ends_s, side="right")
+    # The last step is not a whole one.
+    lengths_s = np.minimum(ends_s, end_s) - (ends_s - step_s)
+    return {
+        "step_s": step_s,
+        "throughput_per_s": [ratio(float(count), float(s)) for count, s in zip(counts, lengths_s, strict=True)],
+        "queue_length": (arrived - started).tolist(),
+        "latency_s": [ratio(float(total), float(count)) for total, count in zip(sums_s, counts, strict=True)],
+    }
+
+
+def report(outcome: Outcome, command: str, options: Options) -> None:
+    """Turn the recorded instants into the numbers that everyone uses, and show or write them."""
+    queries = None if outcome.queries is None else trajectory_of(outcome.queries, outcome.origin_ns)
+    measured = trajectory_of(outcome.messages, outcome.origin_ns, queries)
+    document = document_of(outcome, measured, command)
+    text = json_text(document)
+    if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)
+        if not outcome.streamed:
+            measured.write_csv(options.out / "trajectory.csv")
+        write_text(options.out / "measurement.json", text)
+    if options.as_json:
+        print(text, end="")
+    else:
+        from real.command.screen import show  # noqa: PLC0415
+
+        show(document)
+
+
+def document_of(outcome: Outcome, measured: Trajectory, command: str) -> dict[str, Any]:
+    """Return the document that `--json` prints."""
+    ended, origin_ns = outcome.ended, outcome.origin_ns
+    cpu_s = np.asarray(outcome.messages.cpu_ns, dtype=np.int64) / 1e9
+    return {
+        "schema_version": 1,
+        "command": command,
+        "workload": outcome.workload,
+        "measured": outcome.all_metrics or measured.metrics(),
+        "environment": environment() | ended.happened | {"gc_pauses": ended.pauses.told(origin_ns)},
+        "instruments": instruments(measured, cpu_s, outcome.service_s)
+        | {"measuring_s": outcome.measuring_s, "allocation": outcome.allocation},
+        "run": {
+            "stopped": ended.stopped,
+            "origin_monotonic_s": origin_ns / 1e9,
+            **outcome.counts,
+            "kept": len(measured),
+            "percentiles": "exact" if outcome.all_metrics is None else f"within {100 * STATED_ERROR} %",
+        },
+    }

@@ -1,0 +1,131 @@
+"""What `python -m real` shows a person once the run is over: the whole first, then its parts."""
+
+from typing import Any
+
+from sim.units import digits, percent, seconds
+
+_COLUMNS = ("mean", "p50", "p95", "p99", "max")
+
+
+def show(document: dict[str, Any]) -> None:
+    """Print what was measured."""
+    measured, run = document["measured"], document["run"]
+    print(f"{_headline(document)}\n")
+    print(f"  {'':<16}" + "".join(f"{name:>10}" for name in _COLUMNS))
+    for name, values in _times(document).items():
+        print(f"  {name:<16}" + "".join(f"{seconds(values[column]):>10}" for column in _COLUMNS))
+    if run["kept"] < run["processed"]:
+        print(f"\n  Percentiles of all {run['processed']:,} messages, {run['percentiles']}; what follows after")
+        print(f"  queue is about the last {run['kept']:,}.")
+    if (measured["utilization"] or 0.0) > 1.0:
+        growth = digits(measured["queue_growth_per_s"])
+        print("\n  OVERLOADED      more arrived than one thread can do;")
+        print(f"                  the queue grew by {growth} messages a second")
+    print()
+    for name, lines in _facts(document).items():
+        for line in lines:
+            print(f"  {name:<16}{line}")
+            name = ""  # noqa: PLW2901 - only the first line of a fact has its name before it
+    print("\nLatency counts from the planned arrival; blocked: due, but the thread was busy.")
+
+
+def _headline(document: dict[str, Any]) -> str:
+    workload, run = document["workload"], document["run"]
+    of = f" of {run['planned']:,}" if run.get("planned", run["processed"]) != run["processed"] else ""
+    rate = "" if workload["rate_per_s"] is None else f"{digits(workload['rate_per_s'])} messages/s × "
+    asked = f"{rate}{seconds(workload['service_s'])}"
+    stopped = ", stopped" if run["stopped"] and "planned" in run else ""
+    return f"MEASURED: {run['processed']:,}{of} messages on one thread ({asked}){stopped}."
+
+
+def _times(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    measured, instruments = document["measured"], document["instruments"]
+    rows = {
+        "latency": measured["latency_s"],
+        "  wait": measured["wait_s"],
+        "  processing": measured["processing_s"],
+        "processor time": instruments["cpu_s"],
+        "dispatch": instruments["dispatch_s"],
+        "source blocked": measured["source_blocked"]["wait_s"],
+        "source late": instruments["source_late_s"],
+    }
+    if measured["queries"]:
+        rows["query latency"] = measured["queries"]["latency_s"]
+    return rows
+
+
+def _facts(document: dict[str, Any]) -> dict[str, list[str]]:
+    measured, instruments = document["measured"], document["instruments"]
+    run, queue, blocked = document["run"], measured["queue_length"], instruments["blocked"]
+    facts = {
+        "throughput": [
+            f"{digits(measured['throughput_per_s'])}/s; offered: {percent(measured['utilization'])} of what one "
+            "thread can do"
+        ],
+        "thread busy": [
+            f"{percent(measured['busy_fraction'])} of the time; computing in {percent(instruments['cpu_share'])} of "
+            "it, else asleep"
+        ],
+        "queue": [
+            f"mean {digits(queue['mean'])}, at most {queue['max'] or 0:,}; {queue['at_last_arrival'] or 0:,} waiting "
+            "at the last arrival"
+        ],
+        "limit": _limit(document),
+        "blocked": [
+            f"{percent(measured['source_blocked']['fraction'])} of the time, in {blocked['spells']:,} spells; longest "
+            f"{seconds(blocked['longest_s'])}"
+        ],
+        "workers": [_workers(document)],
+        "received": _received(run),
+        "machine": _machine(document),
+        "measuring": [f"cost {seconds(instruments['measuring_s'])} a message"],
+    }
+    return {name: lines for name, lines in facts.items() if lines}
+
+
+def _limit(document: dict[str, Any]) -> list[str]:
+    """How many a second the thread could do, and what the difference to the promise is made of."""
+    instruments = document["instruments"]
+    if instruments["overshoot_s"]["mean"] is None or instruments["capacity_per_s"] is None:
+        return []
+    service, over = document["workload"]["service_s"], instruments["overshoot_s"]["mean"]
+    dispatch = instruments["dispatch_s"]["mean"] or 0.0
+    sign, how = ("−", "shorter") if over < 0 else ("+", "longer")
+    return [
+        f"{digits(instruments['capacity_per_s'], 4)}/s; a message holds the thread for "
+        f"{seconds(instruments['hold_s'], 4)}:",
+        f"{seconds(service, 4)} asked for {sign} {seconds(abs(over))} {how} + {seconds(dispatch)} dispatch",
+    ]
+
+
+def _workers(document: dict[str, Any]) -> str:
+    allocation = document["instruments"]["allocation"]
+    made = "made before the run" if allocation["when"] == "eager" else "made on their first message"
+    return f"{allocation['machines']:,} state machines, {made}, {seconds(allocation['each_s'])} each"
+
+
+def _received(run: dict[str, Any]) -> list[str]:
+    if "clients" not in run:
+        left = [f"{run['left']:,} taken and not processed"] if run["left"] else []
+        return [*left, f"{run['failed']:,} could change nothing"] if run["failed"] else left
+    rejected = sum(run["rejected"].values())
+    lines = [
+        f"{run['received']:,} messages in {run['bytes']:,} bytes from {run['clients']:,} "
+        f"connection{'' if run['clients'] == 1 else 's'}; {run['left']:,} left unprocessed",
+        f"{rejected:,} rejected" + "".join(f"; {reason}: {n:,}" for reason, n in run["rejected"].items()),
+        f"{run['foreign_timestamps']:,} without a timestamp of this machine's clock",
+        f"no room in the inbox for {seconds(run['refused_s'])}",
+    ]
+    worth_telling = (1, rejected, run["foreign_timestamps"], run["refused_s"])
+    shown = [line for line, worth in zip(lines, worth_telling, strict=True) if worth]
+    return shown + [complaint[:61] for complaint in run["complaints"][:3]]
+
+
+def _machine(document: dict[str, Any]) -> list[str]:
+    machine = document["environment"]
+    pauses = machine["gc_pauses"]
+    return [
+        f"{machine['cores']} cores, {machine['threads']} thread used; stolen {seconds(machine['stolen_s'])}; "
+        f"{digits(machine['involuntary_switches'])} switches forced",
+        f"{pauses['count']:,} garbage collections, {seconds(pauses['total_s'])} in all",
+    ]

@@ -1,0 +1,249 @@
+"""Messages over TCP: one JSON object a line, from any number of clients, in the order in which they are received.
+
+Nothing that was read is dropped. What is not read stays with the sender: while the inbox is full nobody reads.
+"""
+
+import json
+import socket
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
+
+from real.message import Message, MessageError, parse
+from real.metrics import Record
+from real.router import Router
+from real.sockets import Sockets
+from real.source import NEVER_NS, OPEN_NS
+from real.ticket import NOT_YET, Ticket
+
+LONGEST_LINE = 65_536  # bytes
+CHUNK, SMALL_CHUNK = 8_192, 1_024  # bytes read at a time; where the inbox is bounded, not to hold many beside it
+LONGEST_AGO_S = 3_600
+SHOWN_COMPLAINTS = 100
+MOST_DIGITS = 18
+
+
+@dataclass(slots=True, eq=False)
+class Client:
+    """One connection: who it is, what came of the line that is not yet complete, and where that line began.
+
+    Of a line that is too long nothing is kept: `dropped` is how many bytes of it there were so far.
+    """
+
+    peer: str
+    line: bytearray = field(default_factory=bytearray)
+    offset: int = 0
+    dropped: int = 0
+
+
+class Intake:
+    """A source without a plan. Its counts: `received` messages, `rejected` by reason, `foreign_timestamps`, `clients`.
+
+    `refused_ns` is how long clients had something to say while the inbox had no room for it.
+    """
+
+    def __init__(self, sockets: Sockets, router: Router, record: Record, *, bounded: bool) -> None:
+        self.rows = record
+        self.received = self.foreign_timestamps = self.clients = self.bytes = self.refused_ns = 0
+        self.rejected: Counter[str] = Counter()
+        self.complaints: list[str] = []
+        self._sockets, self._router, self._bounded = sockets, router, bounded
+        self._listener: socket.socket | None = None
+        self._clients: dict[socket.socket, Client] = {}
+        self._received: deque[Ticket[Message]] = deque()
+        self._unfinished: deque[Ticket[Message]] = deque()
+        self._refused: dict[socket.socket, None] = {}  # clients that were not read when they had something to say
+        self._refused_since_ns = 0
+
+    def listen(self, address: tuple[str, int]) -> tuple[str, int]:
+        """Let clients in; return the address they find."""
+        self._listener = self._sockets.listen(address, self, small_buffers=self._bounded)
+        name: tuple[str, int] = self._listener.getsockname()[:2]
+        return name
+
+    # -- as a source ---------------------------------------------------------------------------------------------
+
+    @property
+    def next_ns(self) -> int:
+        """Instant of the next one that was received; OPEN_NS while one may still come."""
+        if self._received:
+            return self._received[0].arrival_ns
+        return NEVER_NS if self._listener is None else OPEN_NS
+
+    def take(self, now_ns: int) -> Ticket[Message]:
+        """Hand over the next one."""
+        ticket = self._received.popleft()
+        ticket.taken_ns = now_ns
+        self._unfinished.append(ticket)
+        return ticket
+
+    def due_by(self, now_ns: int) -> int:
+        """Return how many were received; what still stands in a socket nobody knows."""
+        return self.received
+
+    def done(self, first: int) -> bool:
+        """Return whether the first so many are finished, in whatever order."""
+        self._forget_finished()
+        oldest = self._unfinished[0].number if self._unfinished else self.received - len(self._received)
+        return oldest >= first
+
+    def record(self, ticket: Ticket[Message]) -> None:
+        """Keep the instants of one that is finished."""
+        self._forget_finished()
+        self.rows.record(ticket)
+
+    def _forget_finished(self) -> None:
+        while self._unfinished and self._unfinished[0].finish_ns >= 0:
+            self._unfinished.popleft()
+
+    # -- as the owner of sockets ---------------------------------------------------------------------------------
+
+    def ready(self, ready: socket.socket, events: int, now_ns: int) -> None:
+        """Let a client in, or read what one sent; where places are few, in turn."""
+        if ready is self._listener:
+            accepted = self._sockets.accept(ready)
+            if accepted is not None:
+                self._clients[accepted[0]] = Client(accepted[1])
+                self._sockets.add(accepted[0], self)
+                self.clients += 1
+        elif not self._bounded or self._has_its_turn(ready, now_ns):
+            self._read(ready, self._clients[ready])
+
+    def _has_its_turn(self, client: socket.socket, now_ns: int) -> bool:
+        """Whether a client may be read: once all that was read has found its place, whoever was refused first."""
+        if self._received:
+            self._refused_since_ns = self._refused_since_ns or now_ns
+        else:
+            self._refused_no_more(now_ns)
+        if self._received or next(iter(self._refused), client) is not client:
+            self._refused.setdefault(client)
+            return False
+        self._refused.pop(client, None)
+        return True
+
+    def _refused_no_more(self, now_ns: int) -> None:
+        if self._refused_since_ns:
+            self.refused_ns += now_ns - self._refused_since_ns
+            self._refused_since_ns = 0
+
+    def sweep(self, now_ns: int) -> None:
+        """Let them be: a client may be silent for as long as it likes."""
+
+    def close(self) -> None:
+        """Take nothing more in. What was not read, or is half a line, remains the sender's."""
+        if self._listener is not None:
+            self._sockets.drop(self._listener)
+            self._listener = None
+        self._refused_no_more(self._sockets.now_ns())
+        for client in list(self._clients):
+            self._drop(client)
+
+    def _drop(self, client: socket.socket) -> None:
+        del self._clients[client]
+        self._refused.pop(client, None)
+        self._sockets.drop(client)
+
+    def _read(self, ready: socket.socket, client: Client) -> None:
+        try:
+            data = ready.recv(SMALL_CHUNK if self._bounded else CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""  # reset: as good as the end
+        now_ns = self._sockets.now_ns()  # not before: what has been read was sent before it
+        if not data:
+            if client.line or client.dropped:  # the last line may do without its end
+                self._line(client, b"", now_ns)
+            self._drop(ready)
+            return
+        self.bytes += len(data)
+        *lines, rest = data.split(b"\n")
+        for line in lines:
+            self._line(client, line, now_ns)
+        client.line += rest
+        if len(client.line) > LONGEST_LINE:
+            client.dropped += len(client.line)
+            client.line.clear()
+
+    def _line(self, client: Client, end: bytes, now_ns: int) -> None:
+        """Receive the message that a line spells, or reject it by itself."""
+        line = bytes(client.line) + end if client.line else end
+        length, client.dropped = client.dropped + len(line), 0
+        offset, client.offset = client.offset, client.offset + length + 1
+        client.line.clear()
+        if length <= LONGEST_LINE and not line.strip():
+            return
+        try:
+            if length > LONGEST_LINE:
+                raise Rejected("line too long", f"more than {LONGEST_LINE} bytes")
+            self._receive(decoded(line), now_ns)
+        except Rejected as rejected:
+            self.rejected[rejected.reason] += 1
+            if len(self.complaints) < SHOWN_COMPLAINTS:
+                self.complaints.append(f"{client.peer}, byte {offset}: {rejected}")
+
+    def _receive(self, message: Message, now_ns: int) -> None:
+        try:
+            self._router.route(message)
+        except MessageError as error:
+            raise Rejected("unknown worker", str(error)) from None
+        arrival_ns, sent_ns = instant_ns(message.timestamp, now_ns), instant_ns(message.sent, now_ns)
+        self.foreign_timestamps += arrival_ns == NOT_YET
+        ticket = Ticket(self.received, message, now_ns if arrival_ns == NOT_YET else arrival_ns, sent_ns=sent_ns)
+        self.received += 1
+        self._received.append(ticket)
+
+
+def instant_ns(at_s: float | None, now_ns: int) -> int:
+    """Return an instant that another process of this machine names, ns on the clock; NOT_YET where it cannot be.
+
+    It can if it was within the last hour: others' clocks are not this one.
+
+    >>> instant_ns(5.0, 6_000_000_000), instant_ns(7.0, 6_000_000_000), instant_ns(float("inf"), 6_000_000_000)
+    (5000000000, -1, -1)
+    """
+    # Compared before it is converted: what JSON spells may be too large for any integer, or any float.
+    if at_s is None or not now_ns / 1e9 - LONGEST_AGO_S <= at_s <= now_ns / 1e9:
+        return NOT_YET
+    return min(round(at_s * 1e9), now_ns)
+
+
+class Rejected(ValueError):  # noqa: N818 - it reads as what it is
+    """A line that is no message for anyone here."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+def decoded(line: bytes) -> Message:
+    """Return the message that a line spells; Rejected says why it is none."""
+    try:
+        document = json.loads(line, parse_constant=_no_number, parse_float=_finite, parse_int=_whole)
+    except (ValueError, RecursionError) as error:
+        raise Rejected("not JSON", f"{line[:40]!r}: {error}") from None
+    if not isinstance(document, dict):
+        raise Rejected("not a message", f"{line[:40]!r}: not an object with worker_id, payload and timestamp")
+    try:
+        return parse(document)
+    except (MessageError, RecursionError) as error:  # the latter from quoting what is nested too deeply
+        raise Rejected("not a message", str(error)) from None
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text:.20} is too large a number")
+    return number
+
+
+def _whole(text: str) -> int:
+    # Python's integers know no limits, and its way of writing them does.
+    if len(text) > MOST_DIGITS:
+        raise ValueError(f"{text:.20}… has more than {MOST_DIGITS} digits")
+    return int(text)

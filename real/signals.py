@@ -1,0 +1,36 @@
+"""Ctrl-C and SIGTERM: the first asks for an end, the second does not ask."""
+
+import signal
+from types import FrameType, TracebackType
+
+
+class Abandoned(KeyboardInterrupt):
+    """Someone asked for the end a second time."""
+
+
+class Stop:
+    """Whether someone asked for an end. While this is entered, a signal does nothing else than ask.
+
+    A handler that raised would leave a message half processed; so it is asked between messages. Only the second
+    signal raises, wherever the thread is.
+    """
+
+    def __init__(self, signals: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)) -> None:
+        self.requested = False
+        self._signals = signals
+        self._before: list[signal._HANDLER] = []
+
+    def __enter__(self) -> "Stop":
+        self._before = [signal.signal(number, self._heard) for number in self._signals]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in zip(self._signals, self._before, strict=True):
+            signal.signal(number, handler)
+
+    def _heard(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
+            raise Abandoned
+        self.requested = True

@@ -1,0 +1,213 @@
+"""The processor's commands from beginning to end: a run, a server that others send to and ask, and how they end."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sim import Trajectory
+
+ROOT = Path(__file__).parents[2]
+LOAD = ["--rate", "400", "--service-ms", "1"]
+
+
+@contextmanager
+def started(*words: str, **given: Any) -> Iterator[subprocess.Popen[str]]:
+    """A command that runs meanwhile, and ends whatever happens."""
+    command = [sys.executable, "-m", *words]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, **given
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@contextmanager
+def serving(*words: str) -> Iterator[tuple[subprocess.Popen[str], tuple[str, int], tuple[str, int]]]:
+    """A server, and its addresses for messages and for HTTP."""
+    with started("real", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--json", *words) as server:
+        assert server.stderr is not None
+        addresses = [server.stderr.readline().replace("http://", "").split()[-1] for _ in range(2)]
+        (host, port), (http_host, http_port) = (address.split(":") for address in addresses)
+        yield server, (host, int(port)), (http_host, int(http_port))
+
+
+def ended(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """The document of a server that is asked to end."""
+    process.send_signal(signal.SIGTERM)
+    output, complaint = process.communicate(timeout=60)
+    assert process.returncode == 0, complaint
+    document: dict[str, Any] = json.loads(output)
+    return document
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "COLUMNS": "80"}
+    command = [sys.executable, "-m", *words]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
+
+
+def answer(address: tuple[str, int], target: str) -> tuple[int, bytes]:
+    """Ask over HTTP with nothing but a socket: status and body."""
+    with socket.create_connection(address, timeout=30) as client:
+        client.sendall(f"GET {target} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n".encode())
+        reply = b"".join(iter(lambda: client.recv(65_536), b""))
+    head, _, body = reply.partition(b"\r\n\r\n")
+    return int(head.split()[1]), body
+
+
+@pytest.mark.parametrize("work", ["sleep", "cpu", "mixed", "precise", "none"])
+def test_every_kind_of_work_runs_and_says_what_it_cost(work: str) -> None:
+    result = run("real", *LOAD, "--messages", "60", "--work", work, "--allocate", "eager", "--json")
+    assert result.returncode == 0, result.stderr
+    document = json.loads(result.stdout)
+    instruments = document["instruments"]
+    assert document["run"]["processed"] == document["measured"]["messages"] == 60
+    assert document["run"]["left"] == 0
+    assert document["environment"]["threads"] in (1, None)
+    assert instruments["allocation"]["machines"] == 10
+    assert instruments["measuring_s"] > 0
+    assert sum(instruments["over_time"]["queue_length"]) >= 0
+    # Whoever computes uses the processor, whoever sleeps does not: the widest gap there is.
+    if work in ("cpu", "precise"):
+        assert instruments["cpu_share"] > 0.5
+    if work == "sleep":
+        assert instruments["cpu_share"] < 0.5
+
+
+def test_what_is_sent_over_tcp_is_what_is_processed(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with serving("--service-ms", "1", "--work", "precise", "--out", str(out)) as (server, (host, port), http):
+        sent = run("real.send", "--to", f"{host}:{port}", "--rate", "400", "--messages", "120", "--json")
+        assert sent.returncode == 0, sent.stderr
+        states = {f"w{k}": answer(http, f"/workers/w{k}") for k in range(10)}
+        unknown, metrics, health = (answer(http, target) for target in ("/workers/nobody", "/metrics", "/healthz"))
+        document = ended(server)
+    told = json.loads(sent.stdout)["sent"]
+    assert told["messages"] == document["run"]["received"] == document["run"]["processed"] == 120
+    assert told["bytes"] == document["run"]["bytes"]
+    assert document["run"]["foreign_timestamps"] == 0
+    assert document["workload"]["arrivals"] == "network"
+    trajectory = Trajectory.read_csv(out / "trajectory.csv")
+    assert len(trajectory) == 120
+    assert trajectory.sent_s is not None
+    assert (trajectory.sent_s >= trajectory.arrival_s).all()
+    assert (trajectory.taken_s >= trajectory.sent_s).all()
+    answers = {name: json.loads(body) for name, (status, body) in states.items() if status == 200}
+    assert sum(state["messages"] for state in answers.values()) == 120
+    assert (unknown[0], health[0], metrics[0]) == (404, 200, 200)
+    assert b"lab_messages_processed_total 120" in metrics[1]
+    assert document["measured"]["queries"]["count"] == len(states) + 1
+
+
+def test_a_line_by_hand_is_a_message_and_garbage_is_rejected_by_itself() -> None:
+    with serving("--work", "none") as (server, address, http):
+        with socket.create_connection(address) as client:
+            client.sendall(
+                b'{"worker_id": "me", "payload": [{"op": "set", "key": "a", "value": 7}]}\nnonsense\n'
+                b'{"worker_id": "me", "payload": [{"op": "increment", "key": "a"}]}\n'
+            )
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(1):  # until the server has read it all
+                pass
+        status, body = answer(http, "/workers/me")
+        document = ended(server)
+    assert (status, json.loads(body)) == (200, {"worker_id": "me", "state": {"a": 8}, "messages": 2})
+    assert document["run"]["rejected"] == {"not JSON": 1}
+    assert "nonsense" in document["run"]["complaints"][0]
+    assert document["run"]["foreign_timestamps"] == 2
+
+
+def test_a_run_that_is_asked_to_end_finishes_what_is_queued_and_prints_its_numbers() -> None:
+    with started("real", "--rate", "300", "--duration", "600", "--http", "127.0.0.1:0", "--json") as process:
+        assert process.stderr is not None
+        http = process.stderr.readline().strip().partition("//")[2].split(":")
+        while b"lab_queue_length 0\n" in answer((http[0], int(http[1])), "/metrics")[1]:
+            pass  # until something is queued
+        process.send_signal(signal.SIGINT)
+        output, complaint = process.communicate(timeout=60)
+    assert process.returncode == 0, complaint
+    document = json.loads(output)
+    assert document["run"]["stopped"] is True
+    assert 0 < document["run"]["processed"] == document["run"]["received"] < document["run"]["planned"]
+    assert document["run"]["left"] == 0
+
+
+def test_a_drain_has_an_end_if_it_is_given_one() -> None:
+    with serving("--service-ms", "200", "--drain-s", "0") as (server, address, http):
+        line = b'{"worker_id": "w", "payload": [{"op": "increment", "key": "a"}]}\n'
+        with socket.create_connection(address) as client:
+            client.sendall(line * 50)
+            while b"lab_messages_received_total 50\n" not in answer(http, "/metrics")[1]:
+                pass
+            document = ended(server)
+    assert document["run"]["received"] == 50
+    assert document["run"]["processed"] + document["run"]["left"] == 50
+    assert document["run"]["left"] > 0
+
+
+def test_a_second_ctrl_c_ends_at_once_and_says_what_is_lost() -> None:
+    with serving("--service-ms", "60000") as (server, address, _), socket.create_connection(address) as client:
+        client.sendall(b'{"worker_id": "w", "payload": [{"op": "increment", "key": "a"}]}\n' * 3)
+        time.sleep(1.0)  # the thread is in a message for a minute, and nobody can ask it whether it is
+        server.send_signal(signal.SIGINT)
+        server.send_signal(signal.SIGTERM)
+        _, complaint = server.communicate(timeout=30)
+    assert server.returncode == 130
+    assert "messages received and not processed: 3" in complaint
+    assert "Traceback" not in complaint
+
+
+@pytest.mark.parametrize(
+    ("flags", "quoted"),
+    [
+        (["--work", "hard"], "--work hard"),
+        (["--allocate", "never"], "--allocate never"),
+        (["--listen", "9000"], "--listen 9000"),
+        (["--http", "here:port"], "--http here:port"),
+        (["--drain-s", "-1"], "--drain-s -1"),
+        (["--pin", "4000"], "--pin 4000"),
+        (["--listen", "127.0.0.1:0", "--rate", "5"], "python -m real.send --rate"),
+        (["--listen", "127.0.0.1:0", "--query-rate", "5"], "python -m real.ask"),
+    ],
+)
+def test_bad_input_ends_in_one_line_and_exit_code_2(flags: list[str], quoted: str) -> None:
+    result = run("real", *flags)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    assert quoted in result.stderr
+
+
+def test_an_address_that_is_taken_is_one_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = run("real", "--listen", f"127.0.0.1:{port}")
+    assert result.returncode == 2
+    assert "Address already in use" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_server_has_one_thread_from_beginning_to_end() -> None:
+    with serving("--work", "none") as (server, address, http):
+        tasks = Path(f"/proc/{server.pid}/task")
+        if not tasks.exists():
+            pytest.skip("no /proc here")
+        with socket.create_connection(address) as client:
+            client.sendall(b'{"worker_id": "w", "payload": [{"op": "increment", "key": "a"}]}\n')
+            assert answer(http, "/healthz")[0] == 200
+            assert len(list(tasks.iterdir())) == 1
+        assert ended(server)["environment"]["threads"] == 1
