@@ -3,7 +3,9 @@
 from real.loop import Loop
 from real.machine import StateMachine
 from real.message import Message
+from real.metrics import Metrics, Timer, timed
+from real.query import Queries
 from real.router import Router
 from real.source import message_stream
 
-__all__ = ["Loop", "Message", "Router", "StateMachine", "message_stream"]
+__all__ = ["Loop", "Message", "Metrics", "Queries", "Router", "StateMachine", "Timer", "message_stream", "timed"]

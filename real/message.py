@@ -37,13 +37,13 @@ def parse(document: Mapping[str, Any]) -> Message:
     real.message.MessageError: payload[0]: op 'drop' is not increment, set or compute
     """
     if unknown := document.keys() - {"worker_id", "payload", "timestamp", "sent"}:
-        raise MessageError(f"unknown field {min(unknown)!r}")
+        raise MessageError(f"unknown field {min(unknown)!r:.80}")
     worker_id = document.get("worker_id")
     if not isinstance(worker_id, str) or not 1 <= len(worker_id) <= LONGEST_NAME:
         raise MessageError(f"worker_id {worker_id!r:.80} is not a name of 1 to {LONGEST_NAME} characters")
     for name in ("timestamp", "sent"):
         if type(document.get(name, 0)) not in (int, float):
-            raise MessageError(f"{name} {document[name]!r} is not a number of seconds")
+            raise MessageError(f"{name} {document[name]!r:.80} is not a number of seconds")
     return Message(worker_id, _payload(document.get("payload")), document.get("timestamp"), sent=document.get("sent"))
 
 
@@ -60,10 +60,10 @@ def _payload(operations: Any) -> tuple[Mapping[str, Any], ...]:
 def _check(place: str, operation: Any) -> None:
     kind, value = (operation.get("op"), operation.get("value")) if isinstance(operation, dict) else (None, None)
     if not isinstance(kind, str) or kind not in _FIELDS:
-        raise MessageError(f"{place}: op {kind!r} is not increment, set or compute")
+        raise MessageError(f"{place}: op {kind!r:.80} is not increment, set or compute")
     if operation.keys() != _FIELDS[kind]:
         raise MessageError(f"{place}: {kind} has the fields {', '.join(sorted(_FIELDS[kind]))}")
     if not isinstance(operation["key"], str) or len(operation["key"]) > LONGEST_NAME:
         raise MessageError(f"{place}: key {operation['key']!r:.80} is not a name of at most {LONGEST_NAME} characters")
     if kind == "compute" and (type(value) is not int or not 0 <= value <= MOST_ROUNDS):
-        raise MessageError(f"{place}: value {value!r} is not a whole number of rounds up to {MOST_ROUNDS}")
+        raise MessageError(f"{place}: value {value!r:.80} is not a whole number of rounds up to {MOST_ROUNDS}")

@@ -3,49 +3,52 @@
 Nothing that was read is dropped. What is not read stays with the sender: while the inbox is full nobody reads.
 """
 
-import json
 import socket
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from math import isfinite
-from typing import Any
 
-from real.message import Message, MessageError, parse
+from real.message import Message, MessageError
 from real.metrics import Record
 from real.router import Router
 from real.sockets import Sockets
 from real.source import NEVER_NS, OPEN_NS
 from real.ticket import NOT_YET, Ticket
+from real.wire import Rejected, decoded, instant_ns
 
 LONGEST_LINE = 65_536  # bytes
 CHUNK, SMALL_CHUNK = 8_192, 1_024  # bytes read at a time; where the inbox is bounded, not to hold many beside it
-LONGEST_AGO_S = 3_600
 SHOWN_COMPLAINTS = 100
-MOST_DIGITS = 18
+# Who has sent so many lines that were no messages, one after the other, or so many bytes without a line's end, is cut
+# off: reading nonsense takes the thread's time too.
+MOST_NONSENSE, MOST_DROPPED = 100, 1_048_576
 
 
 @dataclass(slots=True, eq=False)
 class Client:
     """One connection: who it is, what came of the line that is not yet complete, and where that line began.
 
-    Of a line that is too long nothing is kept: `dropped` is how many bytes of it there were so far.
+    Of a line that is too long nothing is kept: `dropped` is how many bytes of it there were so far. `nonsense`: how
+    many lines there were since the last that was a message.
     """
 
     peer: str
     line: bytearray = field(default_factory=bytearray)
     offset: int = 0
     dropped: int = 0
+    nonsense: int = 0
 
 
 class Intake:
     """A source without a plan. Its counts: `received` messages, `rejected` by reason, `foreign_timestamps`, `clients`.
 
+    `cut_off` is how many clients sent nothing but nonsense for too long; what they still had to say is not counted.
     `refused_ns` is how long clients had something to say while the inbox had no room for it.
     """
 
     def __init__(self, sockets: Sockets, router: Router, record: Record, *, bounded: bool) -> None:
         self.rows = record
         self.received = self.foreign_timestamps = self.clients = self.bytes = self.refused_ns = 0
+        self.cut_off = 0
         self.rejected: Counter[str] = Counter()
         self.complaints: list[str] = []
         self._sockets, self._router, self._bounded = sockets, router, bounded
@@ -107,6 +110,7 @@ class Intake:
                 self._clients[accepted[0]] = Client(accepted[1])
                 self._sockets.add(accepted[0], self)
                 self.clients += 1
+                self.ready(accepted[0], events, now_ns)  # it may have come with something to say
         elif not self._bounded or self._has_its_turn(ready, now_ns):
             self._read(ready, self._clients[ready])
 
@@ -161,10 +165,15 @@ class Intake:
         *lines, rest = data.split(b"\n")
         for line in lines:
             self._line(client, line, now_ns)
+            if client.nonsense >= MOST_NONSENSE:
+                break
         client.line += rest
         if len(client.line) > LONGEST_LINE:
             client.dropped += len(client.line)
             client.line.clear()
+        if client.nonsense >= MOST_NONSENSE or client.dropped > MOST_DROPPED:
+            self.cut_off += 1
+            self._drop(ready)
 
     def _line(self, client: Client, end: bytes, now_ns: int) -> None:
         """Receive the message that a line spells, or reject it by itself."""
@@ -178,7 +187,9 @@ class Intake:
             if length > LONGEST_LINE:
                 raise Rejected("line too long", f"more than {LONGEST_LINE} bytes")
             self._receive(decoded(line), now_ns)
+            client.nonsense = 0
         except Rejected as rejected:
+            client.nonsense += 1
             self.rejected[rejected.reason] += 1
             if len(self.complaints) < SHOWN_COMPLAINTS:
                 self.complaints.append(f"{client.peer}, byte {offset}: {rejected}")
@@ -193,57 +204,3 @@ class Intake:
         ticket = Ticket(self.received, message, now_ns if arrival_ns == NOT_YET else arrival_ns, sent_ns=sent_ns)
         self.received += 1
         self._received.append(ticket)
-
-
-def instant_ns(at_s: float | None, now_ns: int) -> int:
-    """Return an instant that another process of this machine names, ns on the clock; NOT_YET where it cannot be.
-
-    It can if it was within the last hour: others' clocks are not this one.
-
-    >>> instant_ns(5.0, 6_000_000_000), instant_ns(7.0, 6_000_000_000), instant_ns(float("inf"), 6_000_000_000)
-    (5000000000, -1, -1)
-    """
-    # Compared before it is converted: what JSON spells may be too large for any integer, or any float.
-    if at_s is None or not now_ns / 1e9 - LONGEST_AGO_S <= at_s <= now_ns / 1e9:
-        return NOT_YET
-    return min(round(at_s * 1e9), now_ns)
-
-
-class Rejected(ValueError):  # noqa: N818 - it reads as what it is
-    """A line that is no message for anyone here."""
-
-    def __init__(self, reason: str, text: str) -> None:
-        super().__init__(text)
-        self.reason = reason
-
-
-def decoded(line: bytes) -> Message:
-    """Return the message that a line spells; Rejected says why it is none."""
-    try:
-        document = json.loads(line, parse_constant=_no_number, parse_float=_finite, parse_int=_whole)
-    except (ValueError, RecursionError) as error:
-        raise Rejected("not JSON", f"{line[:40]!r}: {error}") from None
-    if not isinstance(document, dict):
-        raise Rejected("not a message", f"{line[:40]!r}: not an object with worker_id, payload and timestamp")
-    try:
-        return parse(document)
-    except (MessageError, RecursionError) as error:  # the latter from quoting what is nested too deeply
-        raise Rejected("not a message", str(error)) from None
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is no number in JSON")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not isfinite(number):
-        raise ValueError(f"{text:.20} is too large a number")
-    return number
-
-
-def _whole(text: str) -> int:
-    # Python's integers know no limits, and its way of writing them does.
-    if len(text) > MOST_DIGITS:
-        raise ValueError(f"{text:.20}… has more than {MOST_DIGITS} digits")
-    return int(text)

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,11 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = re.findall(r"^python -m (?:sim|real|compare)\b.*$", README, re.MULTILINE)
+TYPED = re.findall(r"^python -m (?:sim|real|compare)\b.*$", README, re.MULTILINE)
+# Those that go together: one serves, and the others talk to it.
+ADDRESSES = ("127.0.0.1:9000", "127.0.0.1:8080")
+TOGETHER = [command for command in TYPED if any(address in command for address in ADDRESSES)]
+COMMANDS = [command for command in TYPED if command not in TOGETHER]
 # Minutes long, and measured by the continuous build: here only whether such flags exist.
 LONG = re.compile(r"-m compare (all|throughput)")
 
@@ -42,11 +47,39 @@ def test_the_readme_has_commands_and_the_screen_that_they_print() -> None:
     assert [line.rstrip() for line in shown[1].splitlines()] == [line.rstrip() for line in printed.splitlines()]
 
 
-def test_the_python_example_prints_what_it_says() -> None:
-    code = re.search(r"```python\n(.*?)```", README, re.DOTALL)
-    assert code is not None
-    result = subprocess.run([sys.executable, "-c", code[1]], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert result.stdout.splitlines() == re.findall(r"# (.*)$", code[1], re.MULTILINE)
+def test_the_server_of_the_readme_serves_those_who_send_and_ask() -> None:
+    served, *others = TOGETHER
+    assert [command.split()[2] for command in TOGETHER] == ["real", "real.send", "real.ask"]
+    for address in ADDRESSES:  # whoever runs the tests may have something there
+        served = served.replace(address, "127.0.0.1:0")
+    with subprocess.Popen(
+        [sys.executable, *shlex.split(served)[1:]], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert server.stderr is not None
+            free = [server.stderr.readline().replace("http://", "").split()[-1] for _ in ADDRESSES]
+            for command in others:
+                for address, found in zip(ADDRESSES, free, strict=True):
+                    command = command.replace(address, found)  # noqa: PLW2901
+                words = [sys.executable, *shlex.split(command)[1:]]
+                result = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
+                assert result.returncode == 0, result.stderr
+            server.send_signal(signal.SIGTERM)
+            printed = server.communicate(timeout=60)[0]
+        finally:
+            server.kill()
+    assert server.returncode == 0
+    assert "MEASURED" in printed
+
+
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("code", PYTHON)
+def test_the_python_examples_print_what_they_say(code: str) -> None:
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    # What a line prints stands behind its print.
+    assert result.stdout.splitlines() == re.findall(r"^ *print.*# (.*)$", code, re.MULTILINE)
 
 
 def test_every_file_that_the_readme_shows_or_links_is_there() -> None:

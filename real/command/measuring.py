@@ -219,6 +219,7 @@ def came_in(intake: Intake) -> dict[str, Any]:
         "complaints": intake.complaints,
         "foreign_timestamps": intake.foreign_timestamps,
         "clients": intake.clients,
+        "cut_off": intake.cut_off,
         "bytes": intake.bytes,
         "refused_s": intake.refused_ns / 1e9,
     }

@@ -16,7 +16,6 @@ _SENDERS = {
     "--duration": "duration_s",
     "--messages": "messages",
     "--arrivals": "arrivals",
-    "--service": "service",
     "--popularity": "popularity",
     "--seed": "seed",
 }
@@ -76,6 +75,10 @@ def options_from(args: argparse.Namespace) -> Options:
         for flag, field in _SENDERS.items():
             if getattr(args, field) is not None:
                 raise UsageError(f"{flag} with --listen: give it to the sender, as in python -m real.send {flag} …")
+        if args.service is not None:
+            raise UsageError(
+                f"--service {args.service} with --listen: all take --service-ms over a network; leave it out"
+            )
         if args.query_rate_per_s is not None:
             raise UsageError("--query-rate with --listen: ask over HTTP, as in python -m real.ask --rate 20")
     return Options(

@@ -59,6 +59,7 @@ def instruments(trajectory: Trajectory, cpu_s: Seconds, service_s: float | None)
         "cpu_s": summary(cpu_s),
         "cpu_share": ratio(float(cpu_s.sum()), busy_s),
         "source_late_s": summary(late_s - due_s),
+        "on_the_way": most_on_the_way(trajectory),
         "blocked": spells(trajectory.arrival_s[~idle], trajectory.taken_s[~idle]),
         "unanswered": None
         if trajectory.queries is None
@@ -74,6 +75,16 @@ def found_idle(trajectory: Trajectory) -> npt.NDArray[np.bool_]:
     before = np.searchsorted(finished_s, trajectory.taken_s, side="right") - 1
     idle: npt.NDArray[np.bool_] = trajectory.arrival_s > finished_s[before]
     return idle
+
+
+def most_on_the_way(trajectory: Trajectory) -> int | None:
+    """Return how many messages buffers held at most: sent, and not taken. None where nothing was sent."""
+    if trajectory.sent_s is None:
+        return None
+    at_s = np.concatenate([trajectory.taken_s, trajectory.sent_s])
+    change = np.repeat([-1, 1], len(trajectory))
+    order = np.lexsort((change, at_s))  # who takes and sends in one instant takes first
+    return int(np.cumsum(change[order]).max(initial=0))
 
 
 def spells(begin_s: Seconds, end_s: Seconds) -> dict[str, Any]:

@@ -77,6 +77,7 @@ def _facts(document: dict[str, Any]) -> dict[str, list[str]]:
         ],
         "workers": [_workers(document)],
         "received": _received(run),
+        "on the way": _on_the_way(instruments["on_the_way"]),
         "machine": _machine(document),
         "measuring": [f"cost {seconds(instruments['measuring_s'])} a message"],
     }
@@ -110,15 +111,20 @@ def _received(run: dict[str, Any]) -> list[str]:
         return [*left, f"{run['failed']:,} could change nothing"] if run["failed"] else left
     rejected = sum(run["rejected"].values())
     lines = [
-        f"{run['received']:,} messages in {run['bytes']:,} bytes from {run['clients']:,} "
-        f"connection{'' if run['clients'] == 1 else 's'}; {run['left']:,} left unprocessed",
+        f"{run['received']:,} messages ({run['bytes']:,} bytes, {run['clients']:,} "
+        f"connection{'' if run['clients'] == 1 else 's'}); {run['left']:,} left",
         f"{rejected:,} rejected" + "".join(f"; {reason}: {n:,}" for reason, n in run["rejected"].items()),
+        f"{run['cut_off']:,} cut off, who sent nothing but nonsense",
         f"{run['foreign_timestamps']:,} without a timestamp of this machine's clock",
         f"no room in the inbox for {seconds(run['refused_s'])}",
     ]
-    worth_telling = (1, rejected, run["foreign_timestamps"], run["refused_s"])
+    worth_telling = (1, rejected, run["cut_off"], run["foreign_timestamps"], run["refused_s"])
     shown = [line for line, worth in zip(lines, worth_telling, strict=True) if worth]
     return shown + [complaint[:61] for complaint in run["complaints"][:3]]
+
+
+def _on_the_way(most: int | None) -> list[str]:
+    return [] if most is None else [f"at most {most:,} messages between the senders' kernel calls and the inbox"]
 
 
 def _machine(document: dict[str, Any]) -> list[str]:

@@ -7,13 +7,14 @@ stand beside them; nothing is discarded. Where the machine was taken away meanwh
 import argparse
 import json
 import signal
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,17 @@ from rich.console import Console
 
 from real.clock import WallClock
 from real.command.assembly import loop_of, messages, plans, router_for
+from real.http.server import HttpServer
+from real.net import Intake
+from real.recent import Recent
+from real.router import Router
+from real.sockets import Sockets
 from sim import Trajectory, Workload
 from sim.recursion import waits
 from sim.terminal import table
 
 ROOT = Path(__file__).parents[2]
 SERVICE_S = 0.005
-CLIENTS = 200  # that say nothing, or little, or nonsense
 
 
 def real(module: str, *words: str, out: Path) -> dict[str, Any]:
@@ -151,6 +156,55 @@ def asked(rate: int, asking: int, seconds: float, *, keep_alive: bool) -> dict[s
     return found | {"utilization": document["measured"]["utilization"], "server": document["measured"]["queries"]}
 
 
+SILENCE, DRIP, NONSENSE = "says nothing", "sends a byte a second", "sends a megabyte of nonsense"
+
+
+def thread_ms(kind: str, server: str, clients: int = 20, seconds: int = 12) -> float:
+    """Return the thread's time that a client of some kind costs in so many seconds, ms.
+
+    Seconds pass on a clock of the sweeps' own; what is measured is the processor's time between messages.
+    """
+    sockets, router = Sockets(WallClock()), Router(lambda message, began_ns: None)
+    intake = Intake(sockets, router, Recent(), bounded=False)
+    http = HttpServer(sockets, router, Recent(), lambda: "")
+    address = (intake if server == "TCP" else http).listen(("127.0.0.1", 0))
+    line = b"{" if server == "TCP" else b"GET /workers/w0 HTTP/1.1\r\n"
+    spent_s = 0.0
+
+    def turn() -> float:
+        begin = time.thread_time()
+        for _ in range(3):
+            sockets.poll()
+        return time.thread_time() - begin
+
+    with ExitStack() as closing:
+        opened = [closing.enter_context(socket.create_connection(address)) for _ in range(clients)]
+        for second in range(seconds):
+            for client in opened:
+                with suppress(OSError):  # the server may have had enough of it
+                    if kind == DRIP:
+                        client.send(line[second % len(line) : second % len(line) + 1])
+                    elif kind == NONSENSE and second == 0:
+                        client.setblocking(False)
+                        client.send(b"nonsense\n" * 120_000)
+                spent_s += turn()
+            for owner in (intake, http.connections):
+                owner.sweep(time.monotonic_ns() + second * 10**9)
+        while kind == NONSENSE and (rest := turn()) > 1e-4:
+            spent_s += rest
+        sockets.close()
+    return 1e3 * spent_s / clients
+
+
+def hostile(console: Console) -> None:
+    """Show what clients cost that want nothing, or nothing that is to be had."""
+    grid = table("thread time of one client, in all", "TCP", "HTTP")
+    for kind in (SILENCE, DRIP, NONSENSE):
+        grid.add_row(kind, *(f"{thread_ms(kind, server):.2f} ms" for server in ("TCP", "HTTP")))
+    console.print(grid)
+    console.print("in 12 seconds; aim: a few milliseconds, and no message lost\n")
+
+
 def main(argv: Sequence[str]) -> None:
     """Measure everything and print it."""
     parser = argparse.ArgumentParser("python -m tests.benchmarks.processor", description=__doc__)
@@ -173,6 +227,7 @@ def main(argv: Sequence[str]) -> None:
             f"{100 * explained:.2f} % of that (aim: {aim})"
         )
     console.print("")
+    hostile(console)
     precision(console, rates, args.seconds, args.runs, over_tcp=False)
     precision(console, rates[-3:], args.seconds, args.runs, over_tcp=True)
     for keep_alive in (False, True):

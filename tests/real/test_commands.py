@@ -180,6 +180,7 @@ def test_a_second_ctrl_c_ends_at_once_and_says_what_is_lost() -> None:
         (["--pin", "4000"], "--pin 4000"),
         (["--listen", "127.0.0.1:0", "--rate", "5"], "python -m real.send --rate"),
         (["--listen", "127.0.0.1:0", "--query-rate", "5"], "python -m real.ask"),
+        (["--listen", "127.0.0.1:0", "--service", "exponential"], "--service exponential with --listen"),
     ],
 )
 def test_bad_input_ends_in_one_line_and_exit_code_2(flags: list[str], quoted: str) -> None:

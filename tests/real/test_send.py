@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from real.clock import FakeClock, WallClock
-from real.net import decoded
 from real.send.__main__ import Progress, lines, main, send
 from real.send.sending import PATIENCE_NS, SHOWN_BLOCKS, Sender, close, connect, stamped, writable
 from real.send.sent import complain, show, summary, told
+from real.wire import decoded
 from sim import Workload
 from sim.command import CommandError, UsageError
 
