@@ -4,7 +4,7 @@ Its memory is that of the beginning: arrays made beforehand, histograms, and sum
 """
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from real.histogram import Histogram
@@ -39,11 +39,11 @@ class Recent:
     (3, ['b', 'c'], [0.25, 0.25])
     """
 
-    def __init__(self, keep: int = KEPT, listeners: Sequence[Callable[[Ticket[Any]], object]] = ()) -> None:
+    def __init__(self, keep: int = KEPT, listeners: Iterable[Callable[[Ticket[Any]], object]] = ()) -> None:
         self.latency, self.processing, self.wait, self.blocked = (Histogram() for _ in range(4))
         self.first_arrival_ns = self.last_arrival_ns = self.last_finish_ns = NOT_YET
         self._dispatch, self._due, self._growth = Dispatch(), Covered(keep), Slope()
-        self._keep, self._listeners, self._most_waiting = keep, listeners, 0
+        self._keep, self.listeners, self._most_waiting = keep, [*listeners], 0
         self._instants = tuple(array("q", [NOT_YET]) * keep for _ in range(6))
         self._workers = [""] * keep
         self._names: dict[str, str] = {}
@@ -61,7 +61,7 @@ class Recent:
         self._due.add(ticket.number, ticket.arrival_ns, ticket.taken_ns)
         while self._more_waited(ticket.number - self._most_waiting, ticket.arrival_ns):
             self._most_waiting += 1
-        for listener in self._listeners:
+        for listener in self.listeners:
             listener(ticket)
 
     def busy_with(self, ticket: Ticket[Any]) -> None:

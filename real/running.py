@@ -1,14 +1,14 @@
 """A run: the loop until its end, or until someone asks for it, with an eye on the machine meanwhile."""
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from real.clock import Clock
 from real.environment import Disturbance, Pauses, threads
 from real.loop import Loop
-from real.metrics import Rows
+from real.metrics import Record
 from real.signals import Stop
 from real.ticket import Ticket
 
@@ -44,11 +44,11 @@ def run(loop: Loop, stop: Stop, intakes: Sequence[Closable], drain_s: float, wat
     """Run a loop to its end; once a stop is requested close the intakes, and give what is left `drain_s` seconds."""
     gc.collect()
     gc.freeze()  # what was made before the run is not looked through during it
-    before, last_ns = Disturbance.read(), float("inf")
+    before, last_ns, closed = Disturbance.read(), float("inf"), False
     with Pauses(loop.clock.now_ns) as pauses:
         while loop.free_ns < last_ns and loop.turn():
-            if stop.requested and last_ns == float("inf"):
-                last_ns = loop.free_ns + drain_s * 1e9
+            if stop.requested and not closed:
+                closed, last_ns = True, loop.free_ns + drain_s * 1e9
                 for intake in intakes:
                     intake.close()
             for watch in watches:
@@ -59,14 +59,17 @@ def run(loop: Loop, stop: Stop, intakes: Sequence[Closable], drain_s: float, wat
     return Ended(stop.requested, happened, pauses)
 
 
-def measuring_s(clock: Clock) -> float:
-    """Return what measuring costs a message: reading the clocks, and keeping what they said (median of trials), s."""
+def measuring_s(clock: Clock, made: Callable[[int], Record]) -> float:
+    """Return what measuring costs a message: reading the clocks, and keeping what they said (median of trials), s.
+
+    `made` returns a record for so many messages, of the kind that the run has.
+    """
     costs = []
     for _ in range(_TRIALS):
-        rows = Rows([0] * _CALLS)
+        rows = made(_CALLS)
         begin_ns = clock.now_ns()
         for number in range(_CALLS):
-            ticket = Ticket(number, None, 0, 0)
+            ticket = Ticket(number, "", 0, 0)
             cpu_ns, ticket.start_ns = clock.cpu_ns(), clock.now_ns()
             ticket.finish_ns = clock.now_ns()
             ticket.cpu_ns = clock.cpu_ns() - cpu_ns

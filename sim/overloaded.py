@@ -18,10 +18,8 @@ from sim.side_by_side import numbers
 from sim.terminal import indented, table
 from sim.theory import Transient
 from sim.trajectory import Trajectory
-from sim.units import digits, seconds, signed, span
+from sim.units import bars, digits, seconds, signed, span
 from sim.workload import Workload
-
-_BARS = "▁▂▃▄▅▆▇█"
 
 
 def overloaded(prediction: Prediction, asked: Sequence[str]) -> list[RenderableType]:
@@ -170,12 +168,11 @@ def _picture(run: Trajectory, last_s: float) -> Text:
     """Draw the queue over time as a line of bars, one a slice of the arrivals."""
     instants, waiting = run.queue_steps()
     slots, top = 56, max(int(waiting.max()), 1)
-    bars = Text()
-    for slot in range(slots):
-        index = int((instants <= (slot + 0.5) / slots * last_s).sum()) - 1
-        height = waiting[index] / top if index >= 0 else 0.0
-        bars.append(_BARS[min(int(height * len(_BARS)), len(_BARS) - 1)], style="red")
-    return Text.assemble("waiting  ", bars, f" {digits(top)}\n         0 s", " " * (slots - 8), f"{seconds(last_s):>5}")
+    places = [int((instants <= (slot + 0.5) / slots * last_s).sum()) - 1 for slot in range(slots)]
+    queue = bars([float(waiting[place]) if place >= 0 else 0.0 for place in places], top)
+    return Text.assemble(
+        "waiting  ", (queue, "red"), f" {digits(top)}\n         0 s", " " * (slots - 8), f"{seconds(last_s):>5}"
+    )
 
 
 def _remedies(prediction: Prediction) -> Table:

@@ -1,6 +1,9 @@
 """The one place where numbers become text for people: three digits and a unit."""
 
 import math
+from collections.abc import Sequence
+
+_BARS = "▁▂▃▄▅▆▇█"
 
 
 def seconds(value: float | None, significant: int = 3) -> str:
@@ -19,6 +22,15 @@ def seconds(value: float | None, significant: int = 3) -> str:
     if size < 0.5e-9:  # nothing here is told more finely than in nanoseconds
         return "0 ms"
     return f"{digits(value * 1e6, significant)} µs"
+
+
+def bars(values: Sequence[float], top: float) -> str:
+    """Return a line of bars, each as high as its value's share of the top.
+
+    >>> bars([0, 1, 2, 4], 4.0)
+    '▁▃▅█'
+    """
+    return "".join(_BARS[min(int(len(_BARS) * value / top), len(_BARS) - 1)] if top else _BARS[0] for value in values)
 
 
 def lasting(value: float) -> str:

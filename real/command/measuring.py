@@ -28,6 +28,8 @@ from sim.workload import Workload
 
 # From when everything is made to second 0: time to stamp each message with its planned instant.
 LEAD_NS, LEAD_A_MESSAGE_NS = 20_000_000, 3_000
+# The textbook's server wakes at once: it stays awake for as long as messages may be apart.
+AWAKE_NS = {"precise": 50_000_000}
 
 
 @dataclass(slots=True)
@@ -95,9 +97,9 @@ def measured_run(workload: Workload, options: Options, clock: WallClock, stderr:
     made = messages(workload)
     _ = workload.queries_ns, workload.query_workers  # all that is random is made before the clock counts
     router = router_for(workload, options.work, clock, eager=options.eager)
-    sockets = Sockets(clock) if options.http else None
+    sockets = Sockets(clock, AWAKE_NS.get(options.work, 0)) if options.http else None
     asked = Recent()
-    cost_s = measuring_s(clock)
+    cost_s = measuring_s(clock, lambda count: Rows([0] * count))
     gc.collect()
     origin_ns = clock.now_ns() + LEAD_NS + LEAD_A_MESSAGE_NS * len(made)
     planned = plans(workload, made, origin_ns)
@@ -128,10 +130,9 @@ def measured_run(workload: Workload, options: Options, clock: WallClock, stderr:
 def served_run(workload: Workload, options: Options, clock: WallClock, stderr: TextIO) -> Outcome:
     """Serve whoever sends messages, until someone asks for the end."""
     router = router_for(workload, options.work, clock, eager=options.eager)
-    sockets, streams = Sockets(clock), streams_to(options)
-    rows = Recent(listeners=[stream.append for stream in streams[:1]])
-    asked = Recent(listeners=[rows.busy_with, *(stream.append for stream in streams[1:])])
-    cost_s = measuring_s(clock)
+    sockets, rows = Sockets(clock, AWAKE_NS.get(options.work, 0)), Recent()
+    asked = Recent(listeners=[rows.busy_with])
+    cost_s = measuring_s(clock, Recent)
     intake = Intake(sockets, router, rows, bounded=workload.inbox is not None)
     loop = loop_of(workload, intake, [], router, sockets)
     processor = Processor(loop, intake, rows, [intake], begin_ns=clock.now_ns())
@@ -139,6 +140,9 @@ def served_run(workload: Workload, options: Options, clock: WallClock, stderr: T
     say(stderr, f"listening on {host}:{port}", host)
     if options.http:
         serve_http(processor, sockets, asked, options, stderr)
+    streams = streams_to(options)  # not before the addresses are known to be free
+    for record, stream in zip((rows, asked), streams, strict=False):
+        record.listeners.append(stream.append)
     ended = processor.run(options, stderr)
     sockets.close()
     for stream in streams:

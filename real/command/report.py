@@ -18,7 +18,7 @@ from sim.files import json_text, write_text
 from sim.summary import Seconds, ratio, summary
 from sim.trajectory import Trajectory
 
-_MOST_BINS = 600
+_MOST_BINS = 40
 _STEPS_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 86_400.0)
 
 
@@ -105,14 +105,14 @@ def spells(begin_s: Seconds, end_s: Seconds) -> dict[str, Any]:
 
 
 def over_time(trajectory: Trajectory) -> dict[str, Any]:
-    """Return messages/s finished, messages waiting at the end, and mean latency of what finished, in steps of time."""
+    """Return messages/s finished, messages waiting at the end, mean latency of what finished: in at most 40 steps."""
     if not len(trajectory):
         return {"step_s": None, "throughput_per_s": [], "queue_length": [], "latency_s": []}
     finish_s = trajectory.finish_s
     begin_s, end_s = float(trajectory.arrival_s[0]), float(finish_s.max())
     begin_s = min(begin_s, 0.0)
     lasted_s = end_s - begin_s
-    step_s = next((step for step in _STEPS_S if lasted_s / step <= 60), max(lasted_s / _MOST_BINS, _STEPS_S[-1]))
+    step_s = next((step for step in _STEPS_S if lasted_s / step < _MOST_BINS), lasted_s / (_MOST_BINS - 1))
     bins = int(lasted_s // step_s) + 1
     place = np.minimum(((finish_s - begin_s) // step_s).astype(np.int64), bins - 1)
     counts = np.bincount(place, minlength=bins)

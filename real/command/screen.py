@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sim.units import digits, percent, seconds
+from sim.units import bars, digits, percent, seconds
 
 _COLUMNS = ("mean", "p50", "p95", "p99", "max")
 
@@ -57,6 +57,7 @@ def _times(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def _facts(document: dict[str, Any]) -> dict[str, list[str]]:
     measured, instruments = document["measured"], document["instruments"]
     run, queue, blocked = document["run"], measured["queue_length"], instruments["blocked"]
+    queries, over_time = instruments["unanswered"], instruments["over_time"]
     facts = {
         "throughput": [
             f"{digits(measured['throughput_per_s'])}/s; offered: {percent(measured['utilization'])} of what one "
@@ -67,14 +68,18 @@ def _facts(document: dict[str, Any]) -> dict[str, list[str]]:
             "it, else asleep"
         ],
         "queue": [
-            f"mean {digits(queue['mean'])}, at most {queue['max'] or 0:,}; {queue['at_last_arrival'] or 0:,} waiting "
-            "at the last arrival"
+            f"mean {digits(queue['mean'])}, at most {queue['max'] or 0:,}; {queue['at_last_arrival'] or 0:,} at the "
+            "last arrival"
         ],
+        "  over time": _over_time(over_time["queue_length"]),
         "limit": _limit(document),
         "blocked": [
             f"{percent(measured['source_blocked']['fraction'])} of the time, in {blocked['spells']:,} spells; longest "
             f"{seconds(blocked['longest_s'])}"
         ],
+        "unanswered": [f"questions stood in {queries['spells']:,} spells; longest {seconds(queries['longest_s'])}"]
+        if queries and queries["spells"]
+        else [],
         "workers": [_workers(document)],
         "received": _received(run),
         "on the way": _on_the_way(instruments["on_the_way"]),
@@ -82,6 +87,11 @@ def _facts(document: dict[str, Any]) -> dict[str, list[str]]:
         "measuring": [f"cost {seconds(instruments['measuring_s'])} a message"],
     }
     return {name: lines for name, lines in facts.items() if lines}
+
+
+def _over_time(values: list[float]) -> list[str]:
+    """Draw how something went, from the first arrival to the last finish."""
+    return [f"{bars(values, max(values))} up to {digits(max(values))}"] if len(values) > 1 else []
 
 
 def _limit(document: dict[str, Any]) -> list[str]:
@@ -101,7 +111,7 @@ def _limit(document: dict[str, Any]) -> list[str]:
 
 def _workers(document: dict[str, Any]) -> str:
     allocation = document["instruments"]["allocation"]
-    made = "made before the run" if allocation["when"] == "eager" else "made on their first message"
+    made = "made before the run" if allocation["when"] == "eager" else "made on first message"
     return f"{allocation['machines']:,} state machines, {made}, {seconds(allocation['each_s'])} each"
 
 
@@ -111,8 +121,8 @@ def _received(run: dict[str, Any]) -> list[str]:
         return [*left, f"{run['failed']:,} could change nothing"] if run["failed"] else left
     rejected = sum(run["rejected"].values())
     lines = [
-        f"{run['received']:,} messages ({run['bytes']:,} bytes, {run['clients']:,} "
-        f"connection{'' if run['clients'] == 1 else 's'}); {run['left']:,} left",
+        f"{run['received']:,} messages from {run['clients']:,} connection{'' if run['clients'] == 1 else 's'}; "
+        f"{run['left']:,} left",
         f"{rejected:,} rejected" + "".join(f"; {reason}: {n:,}" for reason, n in run["rejected"].items()),
         f"{run['cut_off']:,} cut off, who sent nothing but nonsense",
         f"{run['foreign_timestamps']:,} without a timestamp of this machine's clock",
@@ -124,14 +134,15 @@ def _received(run: dict[str, Any]) -> list[str]:
 
 
 def _on_the_way(most: int | None) -> list[str]:
-    return [] if most is None else [f"at most {most:,} messages between the senders' kernel calls and the inbox"]
+    return [] if most is None else [f"at most {most:,} messages in buffers: sent, and not taken yet"]
 
 
 def _machine(document: dict[str, Any]) -> list[str]:
     machine = document["environment"]
     pauses = machine["gc_pauses"]
     return [
-        f"{machine['cores']} cores, {machine['threads']} thread used; stolen {seconds(machine['stolen_s'])}; "
+        f"{machine['cores']} cores, {machine['threads'] or '–'} thread used; "
         f"{digits(machine['involuntary_switches'])} switches forced",
+        f"stolen {seconds(machine['stolen_s'])}; ready and kept waiting for {seconds(machine['run_delay_s'])}",
         f"{pauses['count']:,} garbage collections, {seconds(pauses['total_s'])} in all",
     ]

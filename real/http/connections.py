@@ -142,7 +142,7 @@ class Connections:
             if not client.heard:
                 client.deadline_ns = now_ns + REQUEST_NS
             client.heard += data
-            client.heard_ns = now_ns
+            client.heard_ns = self._sockets.now_ns()  # not before: what was read was sent before it
             self._next(client, now_ns)
         elif client.heard:
             self.reply(client, None, failed(400, "the request ends before its head does"), now_ns)

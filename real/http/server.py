@@ -17,10 +17,10 @@ from real.metrics import Record
 from real.router import Router
 from real.sockets import Sockets
 from real.source import NEVER_NS
-from real.ticket import Ticket
+from real.ticket import NOT_YET, Ticket
+from real.wire import instant_ns
 
 PAGE = 1_000  # worker ids: a hundred thousand would hold the thread for tens of ms
-OLDEST_NS = 3_600 * 10**9
 
 
 class HttpServer:
@@ -88,10 +88,8 @@ class HttpServer:
 
     def _let_stand(self, client: Client, request: Request, worker_id: str) -> None:
         """Make a question of a request: it arrived when it was to be sent, or else when it was read."""
-        arrival_ns = client.heard_ns if request.intended_s is None else round(request.intended_s * 1e9)
-        if not client.heard_ns - OLDEST_NS <= arrival_ns <= client.heard_ns:
-            arrival_ns = client.heard_ns
-        self._received.append(Ticket(self.asked, worker_id, arrival_ns))
+        intended_ns = instant_ns(request.intended_s, client.heard_ns)
+        self._received.append(Ticket(self.asked, worker_id, client.heard_ns if intended_ns == NOT_YET else intended_ns))
         self._standing[self.asked] = client, request
         self.asked += 1
         self.connections.let_stand(client)
