@@ -18,7 +18,7 @@ from sim.files import json_text, write_text
 from sim.summary import Seconds, ratio, summary
 from sim.trajectory import Trajectory
 
-_MOST_BINS = 40
+_MOST_BINS, _SHOWN_SPELLS = 40, 20
 _STEPS_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 86_400.0)
 
 
@@ -90,17 +90,17 @@ def most_on_the_way(trajectory: Trajectory) -> int | None:
 def spells(begin_s: Seconds, end_s: Seconds) -> dict[str, Any]:
     """Return how often, how long and when something stood that nobody took (or answered): spells without a gap."""
     if not len(begin_s):
-        return {"spells": 0, "total_s": 0.0, "longest_s": 0.0, "longest_at_s": None}
+        return {"spells": 0, "total_s": 0.0, "longest_s": 0.0, "longest": []}
     reached_s = np.maximum.accumulate(end_s)
     first = np.concatenate([[True], begin_s[1:] > reached_s[:-1]])
     last = np.concatenate([first[1:], [True]])
     begins_s, lengths_s = begin_s[first], reached_s[last] - begin_s[first]
-    longest = int(lengths_s.argmax())
+    longest = np.argsort(-lengths_s, kind="stable")[:_SHOWN_SPELLS]
     return {
         "spells": int((lengths_s > 0).sum()),
         "total_s": float(lengths_s.sum()),
-        "longest_s": float(lengths_s[longest]),
-        "longest_at_s": float(begins_s[longest]),
+        "longest_s": float(lengths_s.max()),
+        "longest": [{"at_s": float(begins_s[place]), "length_s": float(lengths_s[place])} for place in longest],
     }
 
 

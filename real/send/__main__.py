@@ -25,11 +25,13 @@ EXAMPLES = """examples:
   python -m real.send --to 127.0.0.1:9000 --rate 150 --duration 10
   python -m real.send --to 127.0.0.1:9000 --rate 300 --messages 1000 --json
   python -m real.send --to 127.0.0.1:9000 --arrivals trace:requests.csv
-  python -m real.send --to 127.0.0.1:9000 --small-buffers --out results/tcp
+  python -m real.send --to 127.0.0.1:9000 --inbox 20 --out results/tcp
 
 Start the processor first: python -m real --listen 127.0.0.1:9000 --service-ms 5
+With --inbox, as the processor has it, the kernel holds 4 KiB only: otherwise it
+takes 21,000 messages that nobody reads, and no sender notices.
 """
-FLAGS = ("--rate", "--duration", "--messages", "--arrivals", "--workers", "--popularity", "--seed")
+FLAGS = ("--rate", "--duration", "--messages", "--arrivals", "--workers", "--popularity", "--inbox", "--seed")
 MOST_CONNECTIONS = 1000  # fewer than select can wait for
 # From when all else is made to second 0: time to stamp each message with its planned instant.
 LEAD_NS, LEAD_A_MESSAGE_NS = 20_000_000, 3_000
@@ -47,7 +49,7 @@ def main(argv: Sequence[str]) -> None:
     workload = workload_from(args)
     clock = WallClock()
     with Stop() as stop:
-        wires = _connect(args.to, address, connections, small_buffers=args.small_buffers)
+        wires = _connect(args.to, address, connections, small_buffers=workload.inbox is not None)
         progress = Progress(clock, len(workload), sys.stderr if sys.stderr.isatty() and not args.json else None)
         sender, origin_ns = send(workload, wires, clock, stop, progress)
         progress.end()
@@ -94,12 +96,6 @@ def _parser() -> Parser:
         metavar="N",
         default="1",
         help="worker k's messages go over connection k mod N; one that blocks holds up all [1]",
-    )
-    group.add_argument(
-        "--small-buffers",
-        action="store_true",
-        help="let the kernel hold 4 KiB only, as a processor with --inbox does: otherwise it takes 21,000 messages "
-        "that nobody reads",
     )
     add_workload_flags(parser, FLAGS)
     output = parser.add_argument_group("output")

@@ -9,12 +9,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sim import Trajectory
+from real import Message, StateMachine
+from sim import Trajectory, Workload
+from sim.flags import flags_of
 
 ROOT = Path(__file__).parents[2]
 LOAD = ["--rate", "400", "--service-ms", "1"]
@@ -109,6 +112,30 @@ def test_what_is_sent_over_tcp_is_what_is_processed(tmp_path: Path) -> None:
     assert (unknown[0], health[0], metrics[0]) == (404, 200, 200)
     assert b"lab_messages_processed_total 120" in metrics[1]
     assert document["measured"]["queries"]["count"] == len(states) + 1
+
+
+def test_every_answer_during_a_load_is_a_state_that_existed() -> None:
+    workload = Workload(rate_per_s=200, messages=200, seed=7, workers=3)
+    states: dict[str, list[dict[str, Any]]] = {f"w{k}": [{}] for k in range(3)}  # after how many messages of its own
+    for number, worker in enumerate(workload.worker_numbers):
+        machine = StateMachine(f"w{worker}")
+        machine.state = dict(states[f"w{worker}"][-1])
+        machine.process_message(Message(f"w{worker}", tuple(workload.payload(number))))
+        states[f"w{worker}"].append(machine.state)
+    flags = [word for word in flags_of(workload) if word]
+    sendable = [pair for pair in pairwise(flags) if pair[0] in ("--rate", "--messages", "--seed", "--workers")]
+    with serving("--service-ms", "4") as (server, (host, port), http):
+        words = [word for pair in sendable for word in pair]
+        with started("real.send", "--to", f"{host}:{port}", *words) as sender:
+            while answer(http, "/workers/w0")[0] == 404:
+                pass  # until the sender has begun
+            heard = [(f"w{k % 3}", *answer(http, f"/workers/w{k % 3}")) for k in range(150)]
+            sender.communicate(timeout=60)
+        document = ended(server)
+    told = [(worker, json.loads(body)) for worker, status, body in heard if status == 200]
+    assert document["measured"]["queries"]["count"] > len(heard) == 150
+    assert len({(worker, state["messages"]) for worker, state in told}) > 10  # asked while it was changing
+    assert all(state["state"] == states[worker][state["messages"]] for worker, state in told)
 
 
 def test_a_line_by_hand_is_a_message_and_garbage_is_rejected_by_itself() -> None:
