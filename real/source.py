@@ -70,7 +70,7 @@ class Plan[Item]:
 
     def done(self, first: int) -> bool:
         """Return whether the first so many are finished, in whatever order."""
-        finish_ns = self.rows.finish_ns
+        finish_ns, first = self.rows.finish_ns, min(first, self.planned)  # what is planned no more is not waited for
         while self._unfinished < first and finish_ns[self._unfinished] >= 0:
             self._unfinished += 1
         return self._unfinished >= first

@@ -304,3 +304,10 @@ def test_a_query_for_a_worker_that_nobody_knows_is_answered_too() -> None:
 def test_instants_do_not_depend_on_how_fast_messages_are_processed() -> None:
     slow, fast = (run(Workload(messages=50, service_s=service)) for service in (0.5, 1e-6))
     assert array("q", slow.messages.rows.arrival_ns) == array("q", fast.messages.rows.arrival_ns)
+
+
+def test_a_question_does_not_wait_for_messages_that_are_planned_no_more() -> None:
+    workload = Workload(
+        messages=60, workers=4, seed=0, rate_per_s=500, query_policy="fifo", inbox=1, query_rate_per_s=40
+    )
+    run(workload, Setting(stop_at_turn=11))  # it was behind messages that were due, and found no place before the end
