@@ -307,7 +307,8 @@ def test_instants_do_not_depend_on_how_fast_messages_are_processed() -> None:
 
 
 def test_a_question_does_not_wait_for_messages_that_are_planned_no_more() -> None:
+    # It was behind messages that were due, but found no place before the end.
     workload = Workload(
-        messages=60, workers=4, seed=0, rate_per_s=500, query_policy="fifo", inbox=1, query_rate_per_s=40
+        messages=60, workers=4, seed=0, rate_per_s=500, inbox=1, query_policy="fifo", query_rate_per_s=40
     )
-    run(workload, Setting(stop_at_turn=11))  # it was behind messages that were due, and found no place before the end
+    run(workload, Setting(work="mixed", stop_at_turn=11))
