@@ -16,7 +16,7 @@ from sim.command import CommandError
 
 # The longer a machine was idle the slower it is, so the floor is asked for as often as the processor; but no more often
 # than leaves each question alone, and no more seldom than lasts so long.
-_MOST_PER_S, _LASTS_S = 100.0, 10.0
+_MOST_PER_S, _LASTS_S = 100.0, 5.0
 IDLE_PROCESSOR = (
     *(sys.executable, "-m", "real", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--work", "none"),
 )
@@ -29,7 +29,7 @@ def floor_rate_per_s(rate_per_s: float, count: int) -> float:
     """Return how often an idle processor is asked, if it is asked `count` times.
 
     >>> floor_rate_per_s(50.0, 200), floor_rate_per_s(1000.0, 200), floor_rate_per_s(0.1, 200)
-    (50.0, 100.0, 20.0)
+    (50.0, 100.0, 40.0)
     """
     return min(max(rate_per_s, count / _LASTS_S), _MOST_PER_S)
 
