@@ -3,9 +3,11 @@
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from real.clock import WallClock
-from real.command.options import add_options, options_from
+from real.command.options import Options, add_options, options_from
+from real.command.outcome import Outcome
 from sim.command import Parser, as_typed, run_command
 from sim.flags import add_workload_flags, workload_from
 
@@ -36,12 +38,18 @@ def main(argv: Sequence[str]) -> None:
     from real.command.measuring import measured_run, served_run  # noqa: PLC0415 - bad input has been refused before
 
     run = measured_run if options.listen is None else served_run
-    outcome = run(workload, options, WallClock(), sys.stderr)
+    with ExitStack() as until_told:
+        outcome = run(workload, options, WallClock(), sys.stderr, until_told)
+        tell(outcome, as_typed("real", argv), options)
+
+
+def tell(outcome: Outcome, command: str, options: Options) -> None:
+    """Tell what was measured."""
     # Only now: importing numpy starts threads, and takes longer than many a message.
     os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1"))
     from real.command.report import report  # noqa: PLC0415
 
-    report(outcome, as_typed("real", argv), options)
+    report(outcome, command, options)
 
 
 if __name__ == "__main__":

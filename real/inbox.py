@@ -19,7 +19,7 @@ class Inbox:
     """
 
     def __init__(self, order: str = FIFO, places: float = float("inf")) -> None:
-        self._order, self._places = order, places
+        self._order, self.places, self.bounded = order, places, places < float("inf")
         self._queues: dict[str, deque[Ticket[Message]]] = {}
         self._size = 0
 
@@ -28,7 +28,7 @@ class Inbox:
 
     def has_room(self) -> bool:
         """Whether one more may be put."""
-        return self._size < self._places
+        return self._size < self.places
 
     def put(self, ticket: Ticket[Message]) -> None:
         """Queue a message behind its worker's others; a worker without a turn gets the last."""

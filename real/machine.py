@@ -42,7 +42,7 @@ class StateMachine:
         self._work(message, began_ns)  # last: work that ends at an instant has nothing after it that would take time
 
     def get_state(self) -> dict[str, Any]:
-        """Return a copy, which later messages do not change."""
+        """Return a copy, which later messages do not change; lists and objects in it are the state's own."""
         return dict(self.state)
 
     def _result(self, operation: Mapping[str, Any]) -> Any:

@@ -42,7 +42,7 @@ def parse(document: Mapping[str, Any]) -> Message:
     if not isinstance(worker_id, str) or not 1 <= len(worker_id) <= LONGEST_NAME:
         raise MessageError(f"worker_id {worker_id!r:.80} is not a name of 1 to {LONGEST_NAME} characters")
     for name in ("timestamp", "sent"):
-        if type(document.get(name, 0)) not in (int, float):
+        if type(document.get(name)) not in (int, float, type(None)):
             raise MessageError(f"{name} {document[name]!r:.80} is not a number of seconds")
     return Message(worker_id, _payload(document.get("payload")), document.get("timestamp"), sent=document.get("sent"))
 

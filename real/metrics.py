@@ -71,11 +71,8 @@ class Rows:
     who looks only at the end has the instants.
     """
 
-    count = 0
-    watched = False
-
-    def __init__(self, arrival_ns: Sequence[int]) -> None:
-        self.arrival_ns = arrival_ns
+    def __init__(self, arrival_ns: Sequence[int], *, watched: bool = False) -> None:
+        self.arrival_ns, self.watched, self.count = arrival_ns, watched, 0
         empty = array("q", [NOT_YET])
         self.taken_ns, self.start_ns, self.finish_ns, self.cpu_ns = (empty * len(arrival_ns) for _ in range(4))
         self.latency, self.processing = Histogram(), Histogram()

@@ -7,6 +7,7 @@ import socket
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
+from real.inbox import Inbox
 from real.message import Message, MessageError
 from real.metrics import Record
 from real.router import Router
@@ -18,9 +19,9 @@ from real.wire import Rejected, decoded, instant_ns
 LONGEST_LINE = 65_536  # bytes
 CHUNK, SMALL_CHUNK = 8_192, 1_024  # bytes read at a time; where the inbox is bounded, not to hold many beside it
 SHOWN_COMPLAINTS = 100
-# Who has sent so many lines that were no messages, one after the other, or so many bytes without a line's end, is cut
-# off: reading nonsense takes the thread's time too.
-MOST_NONSENSE, MOST_DROPPED = 100, 1_048_576
+# Who has sent so many lines, or bytes of them, one after the other that were no messages (empty ones too), or so many
+# bytes without a line's end, is cut off: reading nonsense takes the thread's time too.
+MOST_NONSENSE, MOST_NONSENSE_BYTES, MOST_DROPPED = 100, 131_072, 1_048_576
 
 
 @dataclass(slots=True, eq=False)
@@ -28,7 +29,7 @@ class Client:
     """One connection: who it is, what came of the line that is not yet complete, and where that line began.
 
     Of a line that is too long nothing is kept: `dropped` is how many bytes of it there were so far. `nonsense`: how
-    many lines there were since the last that was a message.
+    many lines there were since the last that was a message, and `nonsense_bytes` of them.
     """
 
     peer: str
@@ -36,6 +37,12 @@ class Client:
     offset: int = 0
     dropped: int = 0
     nonsense: int = 0
+    nonsense_bytes: int = 0
+
+    @property
+    def talks_nonsense(self) -> bool:
+        """Whether it is enough."""
+        return self.nonsense >= MOST_NONSENSE or self.nonsense_bytes >= MOST_NONSENSE_BYTES
 
 
 class Intake:
@@ -45,17 +52,18 @@ class Intake:
     `refused_ns` is how long clients had something to say while the inbox had no room for it.
     """
 
-    def __init__(self, sockets: Sockets, router: Router, record: Record, *, bounded: bool) -> None:
+    def __init__(self, sockets: Sockets, router: Router, record: Record, inbox: Inbox) -> None:
         self.rows = record
         self.received = self.foreign_timestamps = self.clients = self.bytes = self.refused_ns = 0
         self.cut_off = 0
         self.rejected: Counter[str] = Counter()
         self.complaints: list[str] = []
-        self._sockets, self._router, self._bounded = sockets, router, bounded
+        self._sockets, self._router = sockets, router
+        self._has_room, self._bounded = inbox.has_room, inbox.bounded
         self._listener: socket.socket | None = None
         self._clients: dict[socket.socket, Client] = {}
         self._received: deque[Ticket[Message]] = deque()
-        self._unfinished: deque[Ticket[Message]] = deque()
+        self._unfinished: dict[int, None] = {}  # numbers, in order
         self._refused: dict[socket.socket, None] = {}  # clients that were not read when they had something to say
         self._refused_since_ns = 0
 
@@ -78,7 +86,7 @@ class Intake:
         """Hand over the next one."""
         ticket = self._received.popleft()
         ticket.taken_ns = now_ns
-        self._unfinished.append(ticket)
+        self._unfinished[ticket.number] = None
         return ticket
 
     def due_by(self, now_ns: int) -> int:
@@ -87,18 +95,12 @@ class Intake:
 
     def done(self, first: int) -> bool:
         """Return whether the first so many are finished, in whatever order."""
-        self._forget_finished()
-        oldest = self._unfinished[0].number if self._unfinished else self.received - len(self._received)
-        return oldest >= first
+        return next(iter(self._unfinished), self.received - len(self._received)) >= first
 
     def record(self, ticket: Ticket[Message]) -> None:
         """Keep the instants of one that is finished."""
-        self._forget_finished()
+        del self._unfinished[ticket.number]
         self.rows.record(ticket)
-
-    def _forget_finished(self) -> None:
-        while self._unfinished and self._unfinished[0].finish_ns >= 0:
-            self._unfinished.popleft()
 
     # -- as the owner of sockets ---------------------------------------------------------------------------------
 
@@ -110,21 +112,26 @@ class Intake:
                 self._clients[accepted[0]] = Client(accepted[1])
                 self._sockets.add(accepted[0], self)
                 self.clients += 1
-                self.ready(accepted[0], events, now_ns)  # it may have come with something to say
+                if not self._bounded:
+                    self._read(accepted[0], self._clients[accepted[0]])  # it may have come with something to say
         elif not self._bounded or self._has_its_turn(ready, now_ns):
             self._read(ready, self._clients[ready])
 
     def _has_its_turn(self, client: socket.socket, now_ns: int) -> bool:
         """Whether a client may be read: once all that was read has found its place, whoever was refused first."""
-        if self._received:
-            self._refused_since_ns = self._refused_since_ns or now_ns
-        else:
+        if not self._received:
             self._refused_no_more(now_ns)
+        elif not self._has_room():  # else what stands was read in this very turn
+            self._refused_since_ns = self._refused_since_ns or now_ns
         if self._received or next(iter(self._refused), client) is not client:
             self._refused.setdefault(client)
             return False
         self._refused.pop(client, None)
         return True
+
+    def refused_by(self, now_ns: int) -> int:
+        """Return how long clients were refused so far, ns, the present spell included."""
+        return self.refused_ns + (now_ns - self._refused_since_ns if self._refused_since_ns else 0)
 
     def _refused_no_more(self, now_ns: int) -> None:
         if self._refused_since_ns:
@@ -165,13 +172,13 @@ class Intake:
         *lines, rest = data.split(b"\n")
         for line in lines:
             self._line(client, line, now_ns)
-            if client.nonsense >= MOST_NONSENSE:
+            if client.talks_nonsense:
                 break
         client.line += rest
         if len(client.line) > LONGEST_LINE:
             client.dropped += len(client.line)
             client.line.clear()
-        if client.nonsense >= MOST_NONSENSE or client.dropped > MOST_DROPPED:
+        if client.talks_nonsense or client.dropped > MOST_DROPPED:
             self.cut_off += 1
             self._drop(ready)
 
@@ -182,14 +189,17 @@ class Intake:
         offset, client.offset = client.offset, client.offset + length + 1
         client.line.clear()
         if length <= LONGEST_LINE and not line.strip():
+            client.nonsense += 1
             return
         try:
             if length > LONGEST_LINE:
                 raise Rejected("line too long", f"more than {LONGEST_LINE} bytes")
             self._receive(decoded(line), now_ns)
-            client.nonsense = 0
+            client.nonsense = client.nonsense_bytes = 0
         except Rejected as rejected:
-            client.nonsense += 1
+            if rejected.reason != "unknown worker":
+                client.nonsense += 1
+                client.nonsense_bytes += len(line)
             self.rejected[rejected.reason] += 1
             if len(self.complaints) < SHOWN_COMPLAINTS:
                 self.complaints.append(f"{client.peer}, byte {offset}: {rejected}")

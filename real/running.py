@@ -40,12 +40,23 @@ class Ended:
     pauses: Pauses
 
 
-def run(loop: Loop, stop: Stop, intakes: Sequence[Closable], drain_s: float, watches: Sequence[Watch] = ()) -> Ended:
-    """Run a loop to its end; once a stop is requested close the intakes, and give what is left `drain_s` seconds."""
+def run(
+    loop: Loop,
+    stop: Stop,
+    intakes: Sequence[Closable],
+    drain_s: float,
+    watches: Sequence[Watch] = (),
+    pauses: Pauses | None = None,
+) -> Ended:
+    """Run a loop to its end; once a stop is requested close the intakes, and give what is left `drain_s` seconds.
+
+    `pauses` is for whoever wants to know of garbage collections while it runs.
+    """
+    pauses = Pauses(loop.clock.now_ns) if pauses is None else pauses
     gc.collect()
     gc.freeze()  # what was made before the run is not looked through during it
     before, last_ns, closed = Disturbance.read(), float("inf"), False
-    with Pauses(loop.clock.now_ns) as pauses:
+    with pauses:
         while loop.free_ns < last_ns and loop.turn():
             if stop.requested and not closed:
                 closed, last_ns = True, loop.free_ns + drain_s * 1e9

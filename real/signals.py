@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM: the first asks for an end, the second does not ask."""
 
 import signal
+from collections.abc import Callable
 from types import FrameType, TracebackType
 
 
@@ -12,11 +13,12 @@ class Stop:
     """Whether someone asked for an end. While this is entered, a signal does nothing else than ask.
 
     A handler that raised would leave a message half processed; so it is asked between messages. Only the second
-    signal raises, wherever the thread is.
+    signal raises, wherever the thread is, and says what `lost` returns.
     """
 
     def __init__(self, signals: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)) -> None:
         self.requested = False
+        self.lost: Callable[[], str] = lambda: ""
         self._signals = signals
         self._before: list[signal._HANDLER] = []
 
@@ -32,5 +34,5 @@ class Stop:
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
-            raise Abandoned
+            raise Abandoned(self.lost())
         self.requested = True

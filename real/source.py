@@ -11,7 +11,13 @@ from real.metrics import Rows
 from real.ticket import Ticket
 
 NEVER_NS = 2**63 - 1
+_LEAD_NS, _LEAD_AN_ITEM_NS = 20_000_000, 3_000
 OPEN_NS = NEVER_NS - 1  # nobody knows when, but more may come
+
+
+def lead_ns(items: int) -> int:
+    """Return how long before second 0 to begin: time to stamp so many messages with their planned instants."""
+    return _LEAD_NS + _LEAD_AN_ITEM_NS * items
 
 
 class Source[Item](Protocol):
@@ -47,8 +53,10 @@ class Asking(Source[str], Protocol):
 class Plan[Item]:
     """Messages (or questions) at their planned instants, ns from `origin_ns` on the clock; recorded in `rows`."""
 
-    def __init__(self, items: Sequence[Item], instants_ns: Sequence[int], origin_ns: int) -> None:
-        self.rows = Rows([origin_ns + at_ns for at_ns in instants_ns])
+    def __init__(
+        self, items: Sequence[Item], instants_ns: Sequence[int], origin_ns: int, *, watched: bool = False
+    ) -> None:
+        self.rows = Rows([origin_ns + at_ns for at_ns in instants_ns], watched=watched)
         self.planned = len(items)
         self.received = 0
         self._items, self._unfinished = items, 0
@@ -109,5 +117,5 @@ def message_stream(
 
 def evenly_spaced(rate: float, duration: float) -> Iterator[tuple[int, Message]]:
     """Yield (ns, message): one increment each, for w0 … w9 in turn."""
-    for k in range(1, int(rate * duration) + 1):
+    for k in range(1, int(rate * duration + 1e-9) + 1):  # 100/s for 0.29 s are 29, whatever floats say
         yield round(k / rate * 1e9), Message(f"w{(k - 1) % 10}", ({"op": "increment", "key": "count"},))

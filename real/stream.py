@@ -14,6 +14,7 @@ from real.ticket import NOT_YET, Ticket
 
 COLUMNS = ("arrival_s", "taken_s", "start_s", "finish_s", "worker")
 BUFFER = 65_536  # characters that are kept until they are written at once
+_LATEST_NS = 1_000_000_000
 _MARGIN_NS = 1_000  # more than seconds as floats can be off by, for 200 days
 
 
@@ -23,23 +24,30 @@ def unbuffered(path: Path) -> BinaryIO:
 
 
 class Stream:
-    """Rows for `path`, in seconds from the first arrival recorded; until `finish` they are in `path` + `.partial`.
+    """Rows for `path`, in seconds; until `finish` they are in `path` + `.partial`, and a second late at most.
 
-    `sent`: with a column `sent_s`, where a message whose sender did not say has the instant at which it was taken: it
-    was sent no later. `complaint` tells what broke the stream, if anything did; `unwritten` of all `rows` are then
-    missing from the file.
+    `origin_ns` is asked for second 0 at the first row; without it that row's arrival is second 0. `sent`: with a column
+    `sent_s`, where a message whose sender did not say has the instant at which it was taken: it was sent no later.
+    `complaint` tells what broke the stream, if anything did; `unwritten` of all `rows` are then missing from the file.
     A worker's name that is no Unicode (half of a surrogate pair) is written with an escape.
     """
 
-    def __init__(self, path: Path, *, sent: bool = True, opened: Callable[[Path], BinaryIO] = unbuffered) -> None:
+    def __init__(
+        self,
+        path: Path,
+        origin_ns: Callable[[], int] | None = None,
+        *,
+        sent: bool = True,
+        opened: Callable[[Path], BinaryIO] = unbuffered,
+    ) -> None:
         self.path, self.partial = path, path.with_name(path.name + ".partial")
         self.rows = self.unwritten = 0
         self.complaint: str | None = None
         self._sent, self._header = sent, _line([*COLUMNS, "sent_s"] if sent else COLUMNS)
         self._file = opened(self.partial)
         self._lines, self._size, self._written = [self._header], len(self._header), 0
-        self._origin_ns = self._last_ns = NOT_YET
-        self._most_late_ns = 0
+        self._origin_ns = self._last_ns = self._written_ns = NOT_YET
+        self._asked_origin_ns, self._most_late_ns, self._shift_ns = origin_ns, 0, 0
 
     def append(self, ticket: Ticket[Any]) -> None:
         """Add a message that is finished; made to be a listener of its record."""
@@ -50,12 +58,25 @@ class Stream:
         line = self._row(ticket)
         self._lines.append(line)
         self._size += len(line)
-        if self._size >= BUFFER:
+        if self._written_ns == NOT_YET:
+            self._written_ns = ticket.finish_ns
+        if self._size >= BUFFER or ticket.finish_ns - self._written_ns >= _LATEST_NS:
+            self._written_ns = ticket.finish_ns
             self._write()
 
-    def finish(self) -> None:
-        """Write the rest, and let the file appear whole and in order of arrival; a broken one stays `.partial`."""
-        self._write()
+    def flush(self) -> None:
+        """Write what is kept, unless the stream is broken."""
+        if self.complaint is None:
+            self._write()
+
+    def finish(self, origin_ns: int | None = None) -> None:
+        """Write the rest, and let the file appear whole and in order of arrival; a broken one stays `.partial`.
+
+        `origin_ns`: second 0 as it turned out to be, where the first row could not know it.
+        """
+        self.flush()
+        if origin_ns is not None and self.rows:
+            self._shift_ns = origin_ns - self._origin_ns
         try:
             self._file.close()
             if self.complaint is None:
@@ -64,15 +85,15 @@ class Stream:
             self.complaint = f"{self.path}: {error.strerror or error}; what there is of it is in {self.partial.name}"
 
     def _show(self) -> None:
-        if self._most_late_ns:
-            self._sort()
+        if self._most_late_ns or self._shift_ns:
+            self._rewrite()
         else:
             self.partial.replace(self.path)
 
     def _row(self, ticket: Ticket[Any]) -> str:
         arrival_ns = ticket.arrival_ns
         if self._origin_ns == NOT_YET:
-            self._origin_ns = arrival_ns
+            self._origin_ns = arrival_ns if self._asked_origin_ns is None else self._asked_origin_ns()
         if arrival_ns >= self._last_ns:
             self._last_ns = arrival_ns
         else:
@@ -103,7 +124,7 @@ class Stream:
         except OSError:
             self.complaint += "; its last row may be cut off"
 
-    def _sort(self) -> None:
+    def _rewrite(self) -> None:
         whole = self.path.with_name(self.path.name + ".sorted.partial")
         try:
             with (
@@ -112,7 +133,9 @@ class Stream:
             ):
                 rows = csv.reader(file)
                 out.write(_line(next(rows)))
-                out.writelines(map(_line, in_order(rows, self._most_late_ns)))
+                ordered = in_order(rows, self._most_late_ns) if self._most_late_ns else rows
+                shift_ns = self._shift_ns
+                out.writelines(_line(shifted(row, shift_ns) if shift_ns else row) for row in ordered)
             whole.replace(self.path)
         finally:
             whole.unlink(missing_ok=True)
@@ -137,6 +160,19 @@ def in_order(rows: Iterable[list[str]], most_late_ns: int) -> Iterator[list[str]
             yield heappop(held)[2]
     while held:
         yield heappop(held)[2]
+
+
+def shifted(row: list[str], by_ns: int) -> list[str]:
+    """Return a row whose second 0 is so much later.
+
+    >>> shifted(["1.5", "2.0", "2.0", "3.0", "w0"], 1_500_000_000)
+    ['0.0', '0.5', '0.5', '1.5', 'w0']
+    """
+    place_of_worker = COLUMNS.index("worker")
+    return [
+        cell if place == place_of_worker else repr((round(float(cell) * 1e9) - by_ns) / 1e9)
+        for place, cell in enumerate(row)
+    ]
 
 
 def _write_all(file: BinaryIO, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What processing a message costs: the work that a state machine does before it updates its state."""
+"""What processing a message costs: the work that a state machine does with every message."""
 
 from collections.abc import Callable
 

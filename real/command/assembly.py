@@ -15,7 +15,7 @@ from real.source import Asking, Plan, Source
 from real.work import KINDS
 from sim.workload import Workload
 
-_ALLOCATIONS = 1000
+_ALLOCATIONS, _TRIALS = 1000, 9
 
 
 def router_for(workload: Workload, work: str, clock: Clock, *, eager: bool = False) -> Router:
@@ -24,12 +24,23 @@ def router_for(workload: Workload, work: str, clock: Clock, *, eager: bool = Fal
     return Router(does, [f"w{number}" for number in range(workload.workers)] if eager else None)
 
 
+def inbox_of(workload: Workload) -> Inbox:
+    """Return an inbox with the workload's order and places."""
+    return Inbox(workload.order, workload.inbox or float("inf"))
+
+
 def loop_of(
-    workload: Workload, messages: Source[Message], asked: Iterable[Asking], router: Router, clock: Clock
+    workload: Workload,
+    messages: Source[Message],
+    asked: Iterable[Asking],
+    router: Router,
+    clock: Clock,
+    inbox: Inbox | None = None,
 ) -> Loop:
     """Return a loop with the workload's order, inbox and query policy."""
-    inbox = Inbox(workload.order, workload.inbox or float("inf"))
-    return Loop(messages, tuple(asked), inbox, router, Queries(router, workload.query_policy), clock)
+    queries = Queries(router, workload.query_policy)
+    inbox = inbox_of(workload) if inbox is None else inbox
+    return Loop(messages, tuple(asked), inbox, router, queries, clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +51,13 @@ class Plans:
     queries: Plan[str]
 
 
-def plans(workload: Workload, made: list[Message], origin_ns: int) -> Plans:
-    """Return the plans of a workload whose second 0 is `origin_ns`."""
+def plans(workload: Workload, made: list[Message], origin_ns: int, *, watched: bool = False) -> Plans:
+    """Return the plans of a workload whose second 0 is `origin_ns`; `watched`: messages are counted as they finish."""
     planned = zip(made, workload.arrivals_ns, strict=True)
     stamped = [Message(m.worker_id, m.payload, (origin_ns + at) / 1e9, m.service_ns) for m, at in planned]
     asked = [f"w{worker}" for worker in workload.query_workers]
-    return Plans(Plan(stamped, workload.arrivals_ns, origin_ns), Plan(asked, workload.queries_ns, origin_ns))
+    queries = Plan(asked, workload.queries_ns, origin_ns)
+    return Plans(Plan(stamped, workload.arrivals_ns, origin_ns, watched=watched), queries)
 
 
 def messages(workload: Workload) -> list[Message]:
@@ -57,15 +69,19 @@ def messages(workload: Workload) -> list[Message]:
     return made
 
 
-def allocation(router: Router, *, eager: bool) -> dict[str, Any]:
-    """Return when the state machines were made, and what making one costs (s): before the run, or in its first message.
+def allocation(eager: bool) -> dict[str, Any]:
+    """Return when state machines are made, and what a worker's first message costs for it (s; medians of trials).
 
-    Measured on others, and many: one alone takes less than the clock can tell.
+    `first_s` is routing to a worker that has none, `later_s` to one that has; the difference is what eager allocation
+    takes out of the run. Measured on others, and many: one alone takes less than the clock can tell.
     """
-    with Timer("allocation") as timer:
-        Router(lambda message, began_ns: None, (f"w{number}" for number in range(_ALLOCATIONS)))
-    return {
-        "when": "eager" if eager else "lazy",
-        "machines": len(router.machines),
-        "each_s": timer.times[0] / _ALLOCATIONS,
-    }
+    made = [Message(f"w{number}", ()) for number in range(_ALLOCATIONS)]
+    first, later = Timer("first"), Timer("later")
+    for _ in range(_TRIALS):
+        router = Router(lambda message, began_ns: None)
+        for timer in (first, later):
+            with timer:
+                for message in made:
+                    router.route(message)
+    first_s, later_s = (sorted(timer.times)[_TRIALS // 2] / _ALLOCATIONS for timer in (first, later))
+    return {"when": "eager" if eager else "lazy", "first_s": first_s, "later_s": later_s}

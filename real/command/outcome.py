@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from real.histogram import Histogram
 from real.metrics import Rows
 from real.recent import Columns
 from real.running import Ended
@@ -15,8 +16,9 @@ class Outcome:
     """A run, over and done with.
 
     `workload` is the document's; `service_s` is None where each message had its own. `counts` is what came in, and
-    what became of it. `queries` is None where none could be asked. `all_metrics` are the metrics of everything, where
-    the columns hold only what came last; `streamed`: the trajectory was written while it ran.
+    what became of it. `queries` is None where none could be asked. Where the columns hold only what came last,
+    `all_metrics` are the metrics of all messages, and `all_queries` the latencies of all questions. `streamed`: the
+    trajectory was written while it ran.
     """
 
     workload: dict[str, Any]
@@ -29,6 +31,7 @@ class Outcome:
     measuring_s: float
     allocation: dict[str, Any]
     all_metrics: dict[str, Any] | None = None
+    all_queries: Histogram | None = None
     streamed: bool = False
 
 

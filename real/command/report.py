@@ -38,19 +38,22 @@ def _since(column: list[int], origin_ns: int) -> Seconds:
     return (np.asarray(column, dtype=np.int64) - origin_ns) / 1e9
 
 
-def instruments(trajectory: Trajectory, cpu_s: Seconds, service_s: float | None) -> dict[str, Any]:
+def instruments(
+    trajectory: Trajectory, cpu_s: Seconds, service_s: float | None, said: npt.NDArray[np.bool_] | None = None
+) -> dict[str, Any]:
     """Return where the thread's time went, message by message, and what happened when.
 
     `service_s` is the work that was asked for, None if each message had its own. How late the source was is told by
-    the sender, if there was one; else by the messages that found the thread idle, which had to be woken.
+    the messages whose sender `said` when it sent them; else by those that found the thread idle, which had to be woken.
     """
     processing_s, dispatch_s = trajectory.processing_s, trajectory.dispatch_s
     dispatch, busy_s = summary(dispatch_s), float(processing_s.sum())
+    cpu_s = np.minimum(cpu_s, processing_s)  # the clock of the processor is read outside that of the wall
     hold_s = float(processing_s.mean()) + (dispatch["mean"] or 0.0) if len(trajectory) else None
     overshoot_s = processing_s - service_s if service_s is not None else np.empty(0)
     idle = found_idle(trajectory)
-    late_s = trajectory.taken_s[idle] if trajectory.sent_s is None else trajectory.sent_s
-    due_s = trajectory.arrival_s[idle] if trajectory.sent_s is None else trajectory.arrival_s
+    known = idle if trajectory.sent_s is None else np.ones_like(idle) if said is None else said
+    late_s = (trajectory.taken_s if trajectory.sent_s is None else trajectory.sent_s) - trajectory.arrival_s
     return {
         "dispatch_s": dispatch,
         "overshoot_s": summary(overshoot_s),
@@ -58,7 +61,7 @@ def instruments(trajectory: Trajectory, cpu_s: Seconds, service_s: float | None)
         "capacity_per_s": ratio(1.0, hold_s or 0.0),
         "cpu_s": summary(cpu_s),
         "cpu_share": ratio(float(cpu_s.sum()), busy_s),
-        "source_late_s": summary(late_s - due_s),
+        "source_late_s": summary(late_s[known]),
         "on_the_way": most_on_the_way(trajectory),
         "blocked": spells(trajectory.arrival_s[~idle], trajectory.taken_s[~idle]),
         "unanswered": None
@@ -107,10 +110,9 @@ def spells(begin_s: Seconds, end_s: Seconds) -> dict[str, Any]:
 def over_time(trajectory: Trajectory) -> dict[str, Any]:
     """Return messages/s finished, messages waiting at the end, mean latency of what finished: in at most 40 steps."""
     if not len(trajectory):
-        return {"step_s": None, "throughput_per_s": [], "queue_length": [], "latency_s": []}
+        return {"begin_s": None, "step_s": None, "throughput_per_s": [], "queue_length": [], "latency_s": []}
     finish_s = trajectory.finish_s
     begin_s, end_s = float(trajectory.arrival_s[0]), float(finish_s.max())
-    begin_s = min(begin_s, 0.0)
     lasted_s = end_s - begin_s
     step_s = next((step for step in _STEPS_S if lasted_s / step < _MOST_BINS), lasted_s / (_MOST_BINS - 1))
     bins = int(lasted_s // step_s) + 1
@@ -123,6 +125,7 @@ def over_time(trajectory: Trajectory) -> dict[str, Any]:
     # The last step is not a whole one.
     lengths_s = np.minimum(ends_s, end_s) - (ends_s - step_s)
     return {
+        "begin_s": begin_s,
         "step_s": step_s,
         "throughput_per_s": [ratio(float(count), float(s)) for count, s in zip(counts, lengths_s, strict=True)],
         "queue_length": (arrived - started).tolist(),
@@ -134,38 +137,57 @@ def report(outcome: Outcome, command: str, options: Options) -> None:
     """Turn the recorded instants into the numbers that everyone uses, and show or write them."""
     queries = None if outcome.queries is None else trajectory_of(outcome.queries, outcome.origin_ns)
     measured = trajectory_of(outcome.messages, outcome.origin_ns, queries)
-    document = document_of(outcome, measured, command)
-    text = json_text(document)
-    if options.out is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
-        if not outcome.streamed:
-            measured.write_csv(options.out / "trajectory.csv")
-        write_text(options.out / "measurement.json", text)
+    document = document_of(outcome, measured, command, options)
+    text, failed = json_text(document), None
+    try:
+        write(options, outcome, measured, text)
+    except OSError as error:  # whoever has no room for files still wants to know
+        failed = error
     if options.as_json:
         print(text, end="")
     else:
         from real.command.screen import show  # noqa: PLC0415
 
         show(document)
+    if failed is not None:
+        raise failed
 
 
-def document_of(outcome: Outcome, measured: Trajectory, command: str) -> dict[str, Any]:
+def write(options: Options, outcome: Outcome, measured: Trajectory, text: str) -> None:
+    """Write the trajectory, if it was not streamed, and the document."""
+    if options.out is not None:
+        if not outcome.streamed:
+            measured.write_csv(options.out / "trajectory.csv")
+        write_text(options.out / "measurement.json", text)
+
+
+def document_of(outcome: Outcome, measured: Trajectory, command: str, options: Options) -> dict[str, Any]:
     """Return the document that `--json` prints."""
     ended, origin_ns = outcome.ended, outcome.origin_ns
     cpu_s = np.asarray(outcome.messages.cpu_ns, dtype=np.int64) / 1e9
+    said = np.asarray(outcome.messages.sent_ns, dtype=np.int64) != NOT_YET
+    metrics = outcome.all_metrics or measured.metrics()
+    if outcome.all_queries is not None:
+        metrics["queries"] = {"count": outcome.counts["asked"], "latency_s": outcome.all_queries.summary()}
+    elif measured.queries is not None:
+        metrics["queries"] = {"count": len(measured.queries), "latency_s": summary(measured.queries.latency_s)}
+    exact = outcome.all_metrics is None and outcome.all_queries is None
     return {
         "schema_version": 1,
         "command": command,
         "workload": outcome.workload,
-        "measured": outcome.all_metrics or measured.metrics(),
+        "measured": metrics,
         "environment": environment() | ended.happened | {"gc_pauses": ended.pauses.told(origin_ns)},
-        "instruments": instruments(measured, cpu_s, outcome.service_s)
+        "instruments": instruments(measured, cpu_s, outcome.service_s, said)
         | {"measuring_s": outcome.measuring_s, "allocation": outcome.allocation},
         "run": {
+            "work": options.work,
+            "drain_s": None if options.drain_s == float("inf") else options.drain_s,
+            "pin": options.pin,
             "stopped": ended.stopped,
             "origin_monotonic_s": origin_ns / 1e9,
             **outcome.counts,
             "kept": len(measured),
-            "percentiles": "exact" if outcome.all_metrics is None else f"within {100 * STATED_ERROR} %",
+            "percentiles": "exact" if exact else f"within {100 * STATED_ERROR} %",
         },
     }

@@ -111,8 +111,11 @@ def _limit(document: dict[str, Any]) -> list[str]:
 
 def _workers(document: dict[str, Any]) -> str:
     allocation = document["instruments"]["allocation"]
-    made = "made before the run" if allocation["when"] == "eager" else "made on first message"
-    return f"{allocation['machines']:,} state machines, {made}, {seconds(allocation['each_s'])} each"
+    more = seconds(max(allocation["first_s"] - allocation["later_s"], 0.0))
+    count = document["run"]["workers"]
+    if allocation["when"] == "eager":
+        return f"{count:,} state machines, made before the run (saves {more} each)"
+    return f"{count:,} state machines, made on first message ({more} each)"
 
 
 def _received(run: dict[str, Any]) -> list[str]:

@@ -140,6 +140,9 @@ class Connections:
             return
         if data and not client.lingering:
             if not client.heard:
+                data = data.lstrip(b"\r\n")  # some clients end a request with a line too many; it begins none
+                if not data:
+                    return
                 client.deadline_ns = now_ns + REQUEST_NS
             client.heard += data
             client.heard_ns = self._sockets.now_ns()  # not before: what was read was sent before it

@@ -24,6 +24,7 @@ from rich.console import Console
 from real.clock import WallClock
 from real.command.assembly import loop_of, messages, plans, router_for
 from real.http.server import HttpServer
+from real.inbox import Inbox
 from real.net import Intake
 from real.recent import Recent
 from real.router import Router
@@ -165,7 +166,7 @@ def thread_ms(kind: str, server: str, clients: int = 20, seconds: int = 12) -> f
     Seconds pass on a clock of the sweeps' own; what is measured is the processor's time between messages.
     """
     sockets, router = Sockets(WallClock()), Router(lambda message, began_ns: None)
-    intake = Intake(sockets, router, Recent(), bounded=False)
+    intake = Intake(sockets, router, Recent(), Inbox())
     http = HttpServer(sockets, router, Recent(), lambda: "")
     address = (intake if server == "TCP" else http).listen(("127.0.0.1", 0))
     line = b"{" if server == "TCP" else b"GET /workers/w0 HTTP/1.1\r\n"

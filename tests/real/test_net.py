@@ -49,11 +49,10 @@ class Server:
         self.sockets = Hurried(self.clock)
         self.router = Router(sleeping(self.clock, SERVICE_NS), workers)
         self.tickets = Tickets()
-        self.intake = Intake(self.sockets, self.router, self.tickets, bounded=inbox is not None)
+        places = Inbox("fifo", float("inf") if inbox is None else inbox)
+        self.intake = Intake(self.sockets, self.router, self.tickets, places)
         self.address = self.intake.listen(("127.0.0.1", 0))
-        places = float("inf") if inbox is None else inbox
-        queries = Queries(self.router)
-        self.loop = Loop(self.intake, (), Inbox("fifo", places), self.router, queries, self.sockets)
+        self.loop = Loop(self.intake, (), places, self.router, Queries(self.router), self.sockets)
 
     def turns_until(self, condition: Callable[[], bool]) -> None:
         """Go on until something is so."""

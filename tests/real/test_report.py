@@ -150,7 +150,7 @@ def test_the_widest_screen_is_80_columns(capsys: pytest.CaptureFixture[str]) -> 
                 "blocked": spell,
                 "unanswered": spell,
                 "over_time": {"queue_length": [1_234_567] * 40, "throughput_per_s": [1.0] * 40, "step_s": 1.0},
-                "allocation": {"when": "lazy", "machines": 100_000, "each_s": 1.23e-6},
+                "allocation": {"when": "lazy", "first_s": 1.23e-6, "later_s": 1e-7},
                 "measuring_s": 1.23e-6,
             },
             "run": {
@@ -158,6 +158,7 @@ def test_the_widest_screen_is_80_columns(capsys: pytest.CaptureFixture[str]) -> 
                 "received": 123_456_789,
                 "processed": 123_456_700,
                 "left": 89,
+                "workers": 100_000,
                 "failed": 12,
                 "kept": 100_000,
                 "percentiles": "within 0.5 %",
