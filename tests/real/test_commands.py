@@ -114,7 +114,7 @@ def test_what_is_sent_over_tcp_is_what_is_processed(tmp_path: Path) -> None:
 
 
 def test_every_answer_during_a_load_is_a_state_that_existed() -> None:
-    workload = Workload(rate_per_s=200, messages=200, seed=7, workers=3)
+    workload = Workload(rate_per_s=200, messages=4_000, seed=7, workers=3)  # more than there is time for
     states: dict[str, list[dict[str, Any]]] = {f"w{k}": [{}] for k in range(3)}  # after how many messages of its own
     for number, worker in enumerate(workload.worker_numbers):
         machine = StateMachine(f"w{worker}")
@@ -129,6 +129,7 @@ def test_every_answer_during_a_load_is_a_state_that_existed() -> None:
             while answer(http, "/workers/w0")[0] == 404:
                 pass  # until the sender has begun
             heard = [(f"w{k % 3}", *answer(http, f"/workers/w{k % 3}")) for k in range(150)]
+            sender.send_signal(signal.SIGTERM)
             sender.communicate(timeout=60)
         document = ended(server)
     told = [(worker, json.loads(body)) for worker, status, body in heard if status == 200]
@@ -186,13 +187,34 @@ def test_a_drain_has_an_end_if_it_is_given_one() -> None:
 def test_a_second_ctrl_c_ends_at_once_and_says_what_is_lost() -> None:
     with serving("--service-ms", "60000") as (server, address, _), socket.create_connection(address) as client:
         client.sendall(b'{"worker_id": "w", "payload": [{"op": "increment", "key": "a"}]}\n' * 3)
-        time.sleep(1.0)  # the thread is in a message for a minute, and nobody can ask it whether it is
+        time.sleep(2.0)  # the thread is in a message for a minute, and nobody can ask it whether it is
         server.send_signal(signal.SIGINT)
+        time.sleep(0.1)  # two at once may be heard as one
         server.send_signal(signal.SIGTERM)
         _, complaint = server.communicate(timeout=30)
     assert server.returncode == 130
     assert "messages received and not processed: 3" in complaint
     assert "Traceback" not in complaint
+
+
+def test_a_signal_as_soon_as_it_listens_ends_it_with_its_numbers(tmp_path: Path) -> None:
+    for attempt in range(4):
+        with serving("--out", str(tmp_path / str(attempt))) as (server, _, _):
+            assert ended(server)["run"]["stopped"] is True
+
+
+def test_a_second_signal_while_the_numbers_are_made_says_what_is_lost_or_comes_too_late() -> None:
+    for wait_s in (0.02, 0.05, 0.1):
+        with serving() as (server, _, _):
+            server.send_signal(signal.SIGTERM)
+            time.sleep(wait_s)
+            server.send_signal(signal.SIGTERM)
+            output, complaint = server.communicate(timeout=30)
+        assert server.returncode in (0, 130, -signal.SIGTERM)
+        if server.returncode == 130:
+            assert "processed and not reported: 0" in complaint
+        if server.returncode == -signal.SIGTERM:  # it had told everything, and the interpreter was on its way out
+            assert json.loads(output)["run"]["stopped"] is True
 
 
 @pytest.mark.parametrize(

@@ -291,6 +291,56 @@ def test_a_client_that_sends_nothing_but_nonsense_is_cut_off_and_nobody_else() -
     assert server.intake.cut_off == 1
 
 
+def test_a_flood_of_empty_lines_or_of_few_long_ones_is_nonsense_too() -> None:
+    for flood in (b"\n" * 4 * MOST_NONSENSE, (b"[" + b"0," * 30_000 + b"0]\n") * 4):
+        server = sent_by_one(flood + line(1))
+        assert (server.intake.cut_off, server.intake.received) == (1, 0)
+
+
+def test_messages_for_workers_that_there_are_not_are_no_nonsense() -> None:
+    stranger, known = line(1, "nobody"), line(2)
+    server = sent_by_one(stranger * (2 * MOST_NONSENSE) + known, workers=["w0"])
+    assert server.intake.rejected == {"unknown worker": 2 * MOST_NONSENSE}
+    assert (server.intake.cut_off, server.intake.received) == (0, 1)
+
+
+def test_a_client_that_comes_while_the_inbox_is_full_and_says_nothing_keeps_nobody_waiting() -> None:
+    with serving(inbox=2) as server:
+        (talker,) = server.clients(1)
+        with talker:
+            talker.sendall(b"".join(line(k) for k in range(20)))
+            server.turns_until(lambda: server.intake.received > 3)
+            (silent,) = server.clients(1)
+            with silent:
+                talker.sendall(b"".join(line(k) for k in range(20, 40)))
+                server.turns_until(lambda: server.intake.received == 40)
+        server.drain()
+    assert len(server.tickets) == 40
+
+
+def test_nobody_is_refused_while_there_is_room() -> None:
+    with serving(inbox=1_000) as server:
+        one, other = server.clients(2)
+        with one, other:
+            for k in range(5):
+                one.sendall(line(k))
+                other.sendall(line(k))
+                server.turns_until(lambda k=k: server.intake.received == 2 * (k + 1))
+        server.drain()
+    assert server.intake.refused_by(server.clock.now_ns()) == 0
+
+
+def test_a_worker_whose_turn_never_ends_leaves_nothing_behind_but_what_waits() -> None:
+    with serving(inbox=3) as server:
+        server.loop.inbox = Inbox("per-worker", 3)
+        (client,) = server.clients(1)
+        with client:
+            client.sendall(line(0, "patient") + b"".join(line(k, "talker") for k in range(50)))
+            server.turns_until(lambda: len(server.tickets) > 30)
+            assert len(server.intake._unfinished) <= 4
+        server.drain()
+
+
 def test_a_line_without_any_end_is_cut_off_too() -> None:
     with serving() as server:
         (client,) = server.clients(1)

@@ -86,6 +86,18 @@ def test_whoever_did_not_say_when_they_sent_sent_no_later_than_it_was_taken(path
     assert found.sent_s.tolist() == [0.0, 107e-9]
 
 
+def test_second_0_may_turn_out_to_be_another_and_all_rows_count_from_it(tmp_path: Path) -> None:
+    stream = Stream(tmp_path / "trajectory.csv", lambda: 5_000_000_000)
+    for second in (7, 6):  # out of order, too
+        at_ns = second * 10**9
+        stream.append(Ticket(second, f"w{second}", at_ns, at_ns, at_ns + 1, at_ns + 2))
+    stream.finish(6_000_000_000)
+    told = Trajectory.read_csv(tmp_path / "trajectory.csv")
+    assert told.arrival_s.tolist() == [0.0, 1.0]
+    assert told.finish_s.tolist() == [2e-9, 1.000000002]
+    assert told.worker.tolist() == ["w6", "w7"]
+
+
 def test_it_is_partial_while_it_grows_and_whole_in_the_end(path: Path) -> None:
     stream = Stream(path)
     assert names(path) == ["trajectory.csv.partial"]
