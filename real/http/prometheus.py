@@ -24,7 +24,6 @@ class Counts:
     latency: Histogram
     processing: Histogram
     query_latency: Histogram | None = None
-    failed: int | None = None
     rejected: Mapping[str, int] = field(default_factory=dict)
     foreign_timestamps: int | None = None
     places: float | None = None
@@ -45,7 +44,6 @@ def _lines(counts: Counts) -> Iterator[str]:
     yield from _one("lab_messages_received_total", "counter", "Messages taken in.", counts.received)
     yield from _one("lab_messages_processed_total", "counter", "Messages processed.", counts.processed)
     yield from _labelled("lab_messages_rejected_total", "Lines that were no message.", "reason", counts.rejected)
-    yield from _one("lab_messages_failed_total", "counter", "Messages that could change nothing.", counts.failed)
     yield from _one(
         "lab_messages_foreign_timestamps_total",
         "counter",

@@ -15,6 +15,7 @@ from real.clock import Clock, WallClock
 from real.send.sending import Asked, Sender, close, connect, stamped
 from real.send.sent import complain, show, told, write
 from real.signals import Stop
+from real.source import lead_ns
 from sim.command import CommandError, Parser, UsageError, as_typed, out_directory, run_command
 from sim.files import json_text
 from sim.flags import add_workload_flags, workload_from
@@ -33,8 +34,6 @@ takes 21,000 messages that nobody reads, and no sender notices.
 """
 FLAGS = ("--rate", "--duration", "--messages", "--arrivals", "--workers", "--popularity", "--inbox", "--seed")
 MOST_CONNECTIONS = 1000  # fewer than select can wait for
-# From when all else is made to second 0: time to stamp each message with its planned instant.
-LEAD_NS, LEAD_A_MESSAGE_NS = 20_000_000, 3_000
 _LOOK_EVERY_NS, _LOOK_TAKES_NS, _WIDTH = 500_000_000, 5_000_000, 79
 
 
@@ -54,20 +53,20 @@ def main(argv: Sequence[str]) -> None:
         sender, origin_ns = send(workload, wires, clock, stop, progress)
         progress.end()
         all_read = close(wires, clock)
-    sent: dict[str, Any] = {"to": args.to, "connections": connections, **told(sender, workload, origin_ns)}
-    sent |= {"stopped": stop.requested, "all_read": all_read}
-    document = {
-        "schema_version": 1,
-        "command": as_typed("real.send", argv),
-        "workload": workload.describe(),
-        "sent": sent,
-    }
-    if out is not None:
-        write(out, workload, sender, origin_ns, document)
-    if args.json:
-        print(json_text(document), end="")
-    else:
-        show(workload, sent)
+        sent: dict[str, Any] = {"to": args.to, "connections": connections, **told(sender, workload, origin_ns)}
+        sent |= {"stopped": stop.requested, "all_read": all_read}
+        document = {
+            "schema_version": 1,
+            "command": as_typed("real.send", argv),
+            "workload": workload.describe(),
+            "sent": sent,
+        }
+        if out is not None:
+            write(out, workload, sender, origin_ns, document)
+        if args.json:
+            print(json_text(document), end="")
+        else:
+            show(workload, sent)
     complain(sent)
 
 
@@ -137,8 +136,9 @@ def send(
     heads = lines(workload)
     over = [worker % len(wires) for worker in workload.worker_numbers]
     sender = Sender(wires, clock, stop)
+    stop.lost = lambda: f"ended at once; the kernel had taken {len(sender.sent_ns):,} messages ({sender.bytes:,} bytes)"
     gc.collect()
-    origin_ns = clock.now_ns() + LEAD_NS + LEAD_A_MESSAGE_NS * len(heads)
+    origin_ns = clock.now_ns() + lead_ns(len(heads))
     made = stamped(heads, workload.arrivals_ns, origin_ns)
     gc.freeze()  # what was made before is not looked through while there are instants to keep
     sender.send_all(made, (origin_ns + at_ns for at_ns in workload.arrivals_ns), over, progress.look)

@@ -33,9 +33,10 @@ class Wire(Protocol):
 
 
 class Asked(Protocol):
-    """Whether someone asked for an end."""
+    """Whether someone asked for an end, and what is lost if someone asks again."""
 
     requested: bool
+    lost: Callable[[], str]
 
 
 @dataclass(slots=True, eq=False)

@@ -12,6 +12,11 @@ from sim.files import csv_text, json_text, write_text
 from sim.units import digits, percent, seconds
 from sim.workload import Workload
 
+_READ = {
+    True: " It read all.",
+    False: "\nIt closed before it had read all.",
+    None: "\nIt had not read all a second after the end.",
+}
 _SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
 
 
@@ -86,6 +91,7 @@ def show(workload: Workload, sent: dict[str, Any]) -> None:
     print(
         f"\nThe kernel took {sent['messages']:,} messages ({sent['bytes']:,} bytes); compare with"
         "\n'received' of the processor: what it never read is the difference."
+        f"{_READ[sent.get('all_read')]}"
         "\nLate: handed to the kernel after the planned instant, from which latency counts."
     )
 

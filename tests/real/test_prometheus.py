@@ -50,7 +50,6 @@ def few(latency: Histogram | None = None, **more: object) -> Counts:
 
 FULL = {
     "query_latency": histogram(1),
-    "failed": 1,
     "rejected": {"not JSON": 2},
     "foreign_timestamps": 1,
     "places": math.inf,
@@ -81,7 +80,6 @@ def test_every_number_is_found_under_its_name_in_base_units() -> None:
 
 def test_what_is_not_known_is_left_out() -> None:
     _, types = read(exposition(few()))
-    assert "lab_messages_failed_total" not in types
     assert "lab_query_latency_seconds" not in types
     assert "python_gc_pause_seconds" not in types
     assert read(exposition(few(**FULL)))[1].keys() > types.keys()
