@@ -211,6 +211,9 @@ class Intake:
             raise Rejected("unknown worker", str(error)) from None
         arrival_ns, sent_ns = instant_ns(message.timestamp, now_ns), instant_ns(message.sent, now_ns)
         self.foreign_timestamps += arrival_ns == NOT_YET
-        ticket = Ticket(self.received, message, now_ns if arrival_ns == NOT_YET else arrival_ns, sent_ns=sent_ns)
+        arrival_ns = now_ns if arrival_ns == NOT_YET else arrival_ns
+        if sent_ns < arrival_ns:  # nobody sends a message before it is there
+            sent_ns = NOT_YET
+        ticket = Ticket(self.received, message, arrival_ns, sent_ns=sent_ns)
         self.received += 1
         self._received.append(ticket)

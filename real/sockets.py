@@ -41,6 +41,7 @@ class Sockets:
         self.now_ns, self.cpu_ns = clock.now_ns, clock.cpu_ns
         self.sleep, self.spin_until = clock.sleep, clock.spin_until
         self._selector = selectors.DefaultSelector()
+        self.turned_away = 0  # clients for whom there was no descriptor
         self._owners: list[Owner] = []
         self._ready: list[tuple[selectors.SelectorKey, int]] = []  # those that the last turn had no time for, first
         self._next_sweep_ns = self._awake_until_ns = 0
@@ -88,6 +89,7 @@ class Sockets:
             client, address = listener.accept()
         except OSError as error:
             if error.errno in _FULL:
+                self.turned_away += 1
                 os.close(self._spare)
                 with contextlib.suppress(OSError):
                     listener.accept()[0].close()

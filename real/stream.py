@@ -82,7 +82,9 @@ class Stream:
             if self.complaint is None:
                 self._show()
         except OSError as error:
-            self.complaint = f"{self.path}: {error.strerror or error}; what there is of it is in {self.partial.name}"
+            there = f"; what there is of it is in {self.partial.name}" if self.partial.exists() else ""
+            self.complaint = f"{self.path}: {error.strerror or error}{there}"
+            self.unwritten = 0 if there else self.rows
 
     def _show(self) -> None:
         if self._most_late_ns or self._shift_ns:

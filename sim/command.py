@@ -4,6 +4,8 @@ Standard library only, so that the real processor's edges can use it too.
 """
 
 import argparse
+import contextlib
+import io
 import os
 import re
 import shlex
@@ -56,6 +58,7 @@ class Parser(argparse.ArgumentParser):
 
 def run_command(name: str, main: Callable[[list[str]], None]) -> NoReturn:
     """Run a command with the process's arguments, and exit as its end deserves: never with a traceback for a user."""
+    _mend_streams()
     try:
         main(sys.argv[1:])
         sys.stdout.flush()
@@ -78,11 +81,23 @@ def run_command(name: str, main: Callable[[list[str]], None]) -> NoReturn:
     raise SystemExit(0)
 
 
+def _mend_streams() -> None:
+    """Let there be an output and a place for complaints, whatever the shell has closed; neither chokes on a sign."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open until the end
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def _end(line: str, code: int) -> NoReturn:
     # What is still in stdout's buffer would fail once more, and loudly, when the interpreter ends.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if line:
-        print(line, file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):
+            print(line, file=sys.stderr, flush=True)
     if code == EXIT_INTERRUPTED:
         # An interrupt that met an exec() of a string, as dataclasses and numba do, is remembered by the interpreter as
         # unhandled, and would end it with a signal after all.

@@ -332,3 +332,21 @@ def test_help_shows_examples(package: str) -> None:
     assert result.returncode == 0
     assert "examples:" in result.stdout
     assert max(len(line) for line in result.stdout.splitlines()) <= 80
+
+
+@pytest.mark.parametrize("words", ["sim --messages 20", "real --messages 2", "compare list"])
+@pytest.mark.parametrize("closing", [">&-", "2>&-", "2>/dev/full"])
+def test_closed_streams_are_no_reason_for_a_traceback(words: str, closing: str) -> None:
+    command = f"{shlex.quote(sys.executable)} -m {words} {closing}"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert result.returncode == 0
+    assert "Traceback" not in result.stderr
+    assert bool(result.stdout) == (closing != ">&-")
+
+
+def test_a_terminal_that_knows_few_signs_gets_the_others_replaced() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "real", "--messages", "2"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
+    assert result.returncode == 0
+    assert "MEASURED: 2 messages" in result.stdout

@@ -54,4 +54,4 @@ def _late(late_s: dict[str, float | None]) -> list[str]:
     p99 = late_s["p99"]
     if p99 is None or p99 < _LATE_S:
         return []
-    return ["LATE      not every question was sent in time: this machine, or connecting, was slow"]
+    return ["LATE      not every question was sent in time: connecting, or this machine"]

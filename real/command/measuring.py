@@ -3,7 +3,7 @@
 import gc
 import os
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from io import BytesIO
 from ipaddress import ip_address
@@ -152,11 +152,11 @@ def listen(server: Intake | HttpServer, flag: str, address: tuple[str, int] | No
 
 def say(stderr: TextIO, where: Sequence[tuple[str, tuple[str, int]]]) -> None:
     """Say where it listens, and if others than this machine can reach it."""
-    for what, (host, port) in where:
-        print(f"{what}[{host}]:{port}" if ":" in host else f"{what}{host}:{port}", file=stderr)
+    lines = [f"{what}[{host}]:{port}" if ":" in host else f"{what}{host}:{port}" for what, (host, port) in where]
     if not all(ip_address(host).is_loopback for _, (host, _) in where):
-        print("anyone who can reach this machine can reach this, too", file=stderr)
-    stderr.flush()
+        lines.append("anyone who can reach this machine can reach this, too")
+    with suppress(OSError):  # nobody listens to what it says; it serves all the same
+        print("\n".join(lines), file=stderr, flush=True)
 
 
 def described(workload: Workload, received: int) -> dict[str, Any]:

@@ -102,6 +102,7 @@ def counts(processor: Processor, asked: Recent) -> dict[str, Any]:
         "failed": sum(machine.failed for machine in router.machines.values()),
         "workers": len(router.machines),
         "asked": asked.count,
+        "asked_left": 0 if processor.http is None else processor.http.asked - asked.count,
         "http": connections and {"requests": dict(connections.requests), "connections": connections.accepted},
     }
 

@@ -4,10 +4,11 @@ from typing import TextIO
 
 from real.loop import Loop
 from real.metrics import Record
+from real.source import NEVER_NS
 from sim.units import digits, seconds
 
 _EVERY_NS = 500_000_000
-_WIDTH = 79
+_WIDTH = 76  # and there is room for the ^C of a terminal
 
 
 class Progress:
@@ -25,7 +26,7 @@ class Progress:
         since_s = (now_ns - self._before_ns) / 1e9
         rate = (latency.count - self._before) / since_s if since_s > 0 else 0.0
         self._before, self._before_ns = latency.count, now_ns
-        self.next_ns = now_ns + _EVERY_NS
+        self.next_ns = now_ns + _EVERY_NS  # unless it turns out that nobody can read it
         passed_s = (now_ns - self._begin_ns) / 1e9
         line = f"{passed_s:5.1f} s  {digits(rate)}/s processed, {len(self._loop.inbox):,} waiting"
         if latency.count:
@@ -38,5 +39,8 @@ class Progress:
         self._write(f"\r{'':<{_WIDTH}}\r")
 
     def _write(self, text: str) -> None:
-        self._file.write(text)
-        self._file.flush()
+        try:
+            self._file.write(text)
+            self._file.flush()
+        except OSError:  # the terminal has gone, and the run goes on
+            self.next_ns = NEVER_NS

@@ -185,7 +185,7 @@ def document_of(outcome: Outcome, measured: Trajectory, command: str, options: O
             "drain_s": None if options.drain_s == float("inf") else options.drain_s,
             "pin": options.pin,
             "stopped": ended.stopped,
-            "origin_monotonic_s": origin_ns / 1e9,
+            "origin_monotonic_s": origin_ns / 1e9 if len(measured) else None,
             **outcome.counts,
             "kept": len(measured),
             "percentiles": "exact" if exact else f"within {100 * STATED_ERROR} %",

@@ -4,6 +4,7 @@ from typing import Any
 
 from sim.units import bars, digits, percent, seconds
 
+_ENOUGH = 100  # messages, to call a load too much whose rate nobody told
 _COLUMNS = ("mean", "p50", "p95", "p99", "max")
 
 
@@ -17,16 +18,32 @@ def show(document: dict[str, Any]) -> None:
     if run["kept"] < run["processed"]:
         print(f"\n  Percentiles of all {run['processed']:,} messages, {run['percentiles']}; what follows after")
         print(f"  queue is about the last {run['kept']:,}.")
-    if (measured["utilization"] or 0.0) > 1.0:
+    if _overloaded(document):
         growth = digits(measured["queue_growth_per_s"])
         print("\n  OVERLOADED      more arrived than one thread can do;")
         print(f"                  the queue grew by {growth} messages a second")
+    for line in _left(run):
+        print(line)
     print()
     for name, lines in _facts(document).items():
         for line in lines:
             print(f"  {name:<16}{line}")
             name = ""  # noqa: PLW2901 - only the first line of a fact has its name before it
     print("\nLatency counts from the planned arrival; blocked: due, but the thread was busy.")
+
+
+def _overloaded(document: dict[str, Any]) -> bool:
+    """Whether more was to come than can be done; of few messages, or for a short time, that says nothing."""
+    rate, hold_s = document["workload"]["rate_per_s"], document["instruments"]["hold_s"] or 0.0
+    utilization = document["measured"]["utilization"] or 0.0
+    return utilization > 1.0 and (document["run"]["processed"] >= _ENOUGH if rate is None else rate * hold_s > 1.0)
+
+
+def _left(run: dict[str, Any]) -> list[str]:
+    """Say what the numbers know nothing of."""
+    left = {"messages": run["left"], "questions": run["asked_left"]}
+    words = ", ".join(f"{count:,} {what}" for what, count in left.items() if count)
+    return [f"\n  LEFT            {words}: in none of these numbers"] if words else []
 
 
 def _headline(document: dict[str, Any]) -> str:
@@ -100,12 +117,13 @@ def _limit(document: dict[str, Any]) -> list[str]:
     if instruments["overshoot_s"]["mean"] is None or instruments["capacity_per_s"] is None:
         return []
     service, over = document["workload"]["service_s"], instruments["overshoot_s"]["mean"]
-    dispatch = instruments["dispatch_s"]["mean"] or 0.0
+    dispatch = instruments["dispatch_s"]["mean"]
     sign, how = ("−", "shorter") if over < 0 else ("+", "longer")
     return [
         f"{digits(instruments['capacity_per_s'], 4)}/s; a message holds the thread for "
         f"{seconds(instruments['hold_s'], 4)}:",
-        f"{seconds(service, 4)} asked for {sign} {seconds(abs(over))} {how} + {seconds(dispatch)} dispatch",
+        f"{seconds(service, 4)} asked for {sign} {seconds(abs(over))} {how}"
+        + (", dispatch unknown: none waited" if dispatch is None else f" + {seconds(dispatch)} dispatch"),
     ]
 
 
@@ -120,13 +138,12 @@ def _workers(document: dict[str, Any]) -> str:
 
 def _received(run: dict[str, Any]) -> list[str]:
     if "clients" not in run:
-        left = [f"{run['left']:,} taken and not processed"] if run["left"] else []
-        return [*left, f"{run['failed']:,} could change nothing"] if run["failed"] else left
+        return [f"{run['failed']:,} could change nothing"] if run["failed"] else []
     rejected = sum(run["rejected"].values())
     lines = [
         f"{run['received']:,} messages from {run['clients']:,} connection{'' if run['clients'] == 1 else 's'}; "
         f"{run['left']:,} left",
-        f"{rejected:,} rejected" + "".join(f"; {reason}: {n:,}" for reason, n in run["rejected"].items()),
+        f"{rejected:,} rejected, most of them: {max(run['rejected'], key=run['rejected'].get, default='')}",
         f"{run['cut_off']:,} cut off, who sent nothing but nonsense",
         f"{run['foreign_timestamps']:,} without a timestamp of this machine's clock",
         f"no room in the inbox for {seconds(run['refused_s'])}",

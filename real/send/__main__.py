@@ -34,7 +34,7 @@ takes 21,000 messages that nobody reads, and no sender notices.
 """
 FLAGS = ("--rate", "--duration", "--messages", "--arrivals", "--workers", "--popularity", "--inbox", "--seed")
 MOST_CONNECTIONS = 1000  # fewer than select can wait for
-_LOOK_EVERY_NS, _LOOK_TAKES_NS, _WIDTH = 500_000_000, 5_000_000, 79
+_LOOK_EVERY_NS, _LOOK_TAKES_NS, _WIDTH = 500_000_000, 5_000_000, 76
 
 
 def main(argv: Sequence[str]) -> None:
@@ -125,8 +125,11 @@ class Progress:
 
     def _write(self, text: str) -> None:
         if self._file is not None:
-            self._file.write(text)
-            self._file.flush()
+            try:
+                self._file.write(text)
+                self._file.flush()
+            except OSError:  # the terminal has gone
+                self._file = None
 
 
 def send(

@@ -260,3 +260,15 @@ def test_a_server_has_one_thread_from_beginning_to_end() -> None:
             assert answer(http, "/healthz")[0] == 200
             assert len(list(tasks.iterdir())) == 1
         assert ended(server)["environment"]["threads"] == 1
+
+
+def test_what_was_left_is_said_and_a_short_run_is_not_called_overloaded() -> None:
+    with started("real", "--rate", "1000", "--duration", "60", "--drain-s", "0") as process:
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "messages: in none of these numbers" in output
+    for seed in ("1", "2", "3", "4", "5", "6", "7", "8"):
+        words = ["--rate", "150", "--messages", "8", "--service-ms", "5", "--work", "precise", "--seed", seed]
+        assert "OVERLOADED" not in run("real", *words).stdout

@@ -159,6 +159,7 @@ def test_the_widest_screen_is_80_columns(capsys: pytest.CaptureFixture[str]) -> 
                 "processed": 123_456_700,
                 "left": 89,
                 "workers": 100_000,
+                "asked_left": 123_456,
                 "failed": 12,
                 "kept": 100_000,
                 "percentiles": "within 0.5 %",
