@@ -316,7 +316,14 @@ def test_ctrl_c_ends_in_one_line_and_leaves_no_child(tmp_path: Path) -> None:
         ["compare", "all", "--out", str(tmp_path)],
     ):
         command = [sys.executable, "-m", *words]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, cwd=ROOT) as child:
+        with subprocess.Popen(
+            command,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+            cwd=ROOT,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
+        ) as child:
             time.sleep(1.0)
             child.send_signal(signal.SIGINT)
             _, complaint = child.communicate(timeout=30)

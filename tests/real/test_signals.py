@@ -42,9 +42,6 @@ def test_afterwards_signals_do_what_they_did_whatever_happened() -> None:
         assert [signal.getsignal(number) for number in BOTH] != before
         raise ZeroDivisionError
     assert [signal.getsignal(number) for number in BOTH] == before
-    with pytest.raises(KeyboardInterrupt) as raised:
-        signal.raise_signal(signal.SIGINT)
-    assert raised.type is KeyboardInterrupt
 
 
 def test_only_the_signals_that_are_named_are_heard() -> None:
