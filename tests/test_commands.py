@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -310,20 +311,22 @@ def test_a_closed_pipe_and_a_full_disk_end_in_one_line_at_most(package: str) -> 
         assert result.stderr.count("\n") <= lines
 
 
+@pytest.fixture
+def heard_ctrl_c() -> Iterator[None]:
+    """A shell's background job ignores Ctrl-C, and its children would; those of one that hears it do, too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard_ctrl_c")
 def test_ctrl_c_ends_in_one_line_and_leaves_no_child(tmp_path: Path) -> None:
     for words in (
         ["sim", "--messages", "3e4"],
         ["compare", "all", "--out", str(tmp_path)],
     ):
         command = [sys.executable, "-m", *words]
-        with subprocess.Popen(
-            command,
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            text=True,
-            cwd=ROOT,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
-        ) as child:
+        with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, cwd=ROOT) as child:
             time.sleep(1.0)
             child.send_signal(signal.SIGINT)
             _, complaint = child.communicate(timeout=30)
