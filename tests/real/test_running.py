@@ -70,10 +70,10 @@ class Looks:
 @contextmanager
 def nothing_left_behind() -> Iterator[None]:
     """Afterwards the collector is as it was before, and nobody listens to it any more."""
-    callbacks, frozen = list(gc.callbacks), gc.get_freeze_count()
+    callbacks = list(gc.callbacks)
     yield
     assert gc.callbacks == callbacks
-    assert gc.get_freeze_count() == frozen == 0
+    assert gc.get_freeze_count() == 0  # some version begins with more
 
 
 def test_a_run_that_nobody_stops_processes_all_there_is() -> None:
