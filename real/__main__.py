@@ -50,6 +50,7 @@ def tell(outcome: Outcome, command: str, options: Options) -> None:
     from real.command.report import report  # noqa: PLC0415
 
     report(outcome, command, options)
+    sys.stdout.flush()  # before signals end the process again
 
 
 if __name__ == "__main__":
