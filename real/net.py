@@ -59,13 +59,13 @@ class Intake:
         self.rejected: Counter[str] = Counter()
         self.complaints: list[str] = []
         self._sockets, self._router = sockets, router
-        self._has_room, self._bounded = inbox.has_room, inbox.bounded
+        self._bounded = inbox.bounded
         self._listener: socket.socket | None = None
         self._clients: dict[socket.socket, Client] = {}
         self._received: deque[Ticket[Message]] = deque()
         self._unfinished: dict[int, None] = {}  # numbers, in order
         self._refused: dict[socket.socket, None] = {}  # clients that were not read when they had something to say
-        self._refused_since_ns = 0
+        self._refused_since_ns = self._read_turn = 0
 
     def listen(self, address: tuple[str, int]) -> tuple[str, int]:
         """Let clients in; return the address they find."""
@@ -121,12 +121,13 @@ class Intake:
         """Whether a client may be read: once all that was read has found its place, whoever was refused first."""
         if not self._received:
             self._refused_no_more(now_ns)
-        elif not self._has_room():  # else what stands was read in this very turn
+        elif self._read_turn != self._sockets.turns:  # else what stands was read in this very turn
             self._refused_since_ns = self._refused_since_ns or now_ns
         if self._received or next(iter(self._refused), client) is not client:
             self._refused.setdefault(client)
             return False
         self._refused.pop(client, None)
+        self._read_turn = self._sockets.turns
         return True
 
     def refused_by(self, now_ns: int) -> int:

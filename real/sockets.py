@@ -41,7 +41,7 @@ class Sockets:
         self.now_ns, self.cpu_ns = clock.now_ns, clock.cpu_ns
         self.sleep, self.spin_until = clock.sleep, clock.spin_until
         self._selector = selectors.DefaultSelector()
-        self.turned_away = 0  # clients for whom there was no descriptor
+        self.turns = 0  # between two messages, so far
         self._owners: list[Owner] = []
         self._ready: list[tuple[selectors.SelectorKey, int]] = []  # those that the last turn had no time for, first
         self._next_sweep_ns = self._awake_until_ns = 0
@@ -89,7 +89,6 @@ class Sockets:
             client, address = listener.accept()
         except OSError as error:
             if error.errno in _FULL:
-                self.turned_away += 1
                 os.close(self._spare)
                 with contextlib.suppress(OSError):
                     listener.accept()[0].close()
@@ -99,6 +98,7 @@ class Sockets:
 
     def poll(self) -> None:
         """Let in what has come, without waiting, and for no longer than TURN_NS: the rest keeps till the next time."""
+        self.turns += 1
         begin_ns = now_ns = self.now_ns()  # owners are told when the turn began: it is one and the same for all
         if not self._ready:
             self._find()

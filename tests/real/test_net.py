@@ -318,6 +318,18 @@ def test_a_client_that_comes_while_the_inbox_is_full_and_says_nothing_keeps_nobo
     assert len(server.tickets) == 40
 
 
+def test_whoever_always_has_more_to_say_than_there_is_room_for_is_refused_nearly_all_the_time() -> None:
+    with serving(inbox=2) as server:
+        (client,) = server.clients(1)
+        begin_ns = server.clock.now_ns()
+        with client:
+            client.sendall(b"".join(line(k) for k in range(100)))
+            server.turns_until(lambda: server.intake.received == 100)
+        passed_ns = server.clock.now_ns() - begin_ns
+        server.drain()
+    assert 0.7 * passed_ns < server.intake.refused_ns <= passed_ns
+
+
 def test_nobody_is_refused_while_there_is_room() -> None:
     with serving(inbox=1_000) as server:
         one, other = server.clients(2)
