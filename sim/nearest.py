@@ -22,7 +22,10 @@ def nearest(
     if workload.arrivals_kind == "trace":
         return f"{what}; {_of_a_recording(workload, rate, service_s, dispersion)}"
     name = {"deterministic": "M/D/1", "exponential": "M/M/1"}.get(workload.service, "M/G/1")
-    mean_s = MG1(rate, service_s, *workload.service_moments).wait_mean_s
+    near_by = MG1(rate, service_s, *workload.service_moments)
+    if not near_by.stable:
+        return f"{what}; the nearest, {name}, has no steady state at this rate"
+    mean_s = near_by.wait_mean_s
     near = f"the nearest that has one is {name} at this rate: mean wait {milliseconds(mean_s)}"
     if workload.arrivals == "deterministic":
         bound_s = kingman_bound_s(rate, service_s, 0.0, workload.service_moments[0] - 1.0)
