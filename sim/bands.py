@@ -42,8 +42,8 @@ def ensemble_band(workload: Workload, servers: int = 1, runs: int = RUNS) -> dic
         return None
     if not metrics:
         return None
-    latency = {name: _middle([run["latency_s"][name] for run in metrics]) for name in QUANTILES}
-    return {"latency_s": latency, **{name: _middle([run[name] for run in metrics]) for name in GROWTHS}}
+    latency = {name: band_of([run["latency_s"][name] for run in metrics]) for name in QUANTILES}
+    return {"latency_s": latency, **{name: band_of([run[name] for run in metrics]) for name in GROWTHS}}
 
 
 def _drawn_again(workload: Workload, servers: int, runs: int) -> Iterator[dict[str, Any]]:
@@ -73,8 +73,14 @@ def _first_come(workload: Workload) -> Trajectory:
     return Trajectory(arrival_s, arrival_s, start_s, start_s + service_s, nobody)
 
 
-def _middle(values: Sequence[float | None]) -> list[float] | None:
-    """Return between which numbers one more would lie with 95 %: quantiles k/(n + 1) (Hyndman and Fan 1996, type 6)."""
+def band_of(values: Sequence[float | None]) -> list[float] | None:
+    """Return between which numbers one more would lie with 95 %: quantiles k/(n + 1) (Hyndman and Fan 1996, type 6).
+
+    None where there are no numbers but None.
+
+    >>> band_of([float(run) for run in range(200)])
+    [4.025, 194.975]
+    """
     known = [value for value in values if value is not None]
     return np.percentile(known, [2.5, 97.5], method="weibull").tolist() if known else None
 
@@ -142,49 +148,6 @@ class HoldSamples:
         """Return what results say of it, s."""
         names = ("dispatch_s", "processing_s", "wakeup_s", "woken_processing_s")
         return {"hold_s": self.hold_s, **{name: summary(getattr(self, name)) for name in names}}
-
-
-@dataclass(frozen=True, slots=True)
-class PredictedRuns:
-    """What runs on the same arrivals might have been: hold times and metrics of each."""
-
-    holds: Sequence[HoldTimes]
-    metrics: Sequence[dict[str, Any]]
-
-    def values(self, *path: str) -> list[float]:
-        """Return one number of every run, by its keys in the metrics."""
-        return [value_at(run, *path) for run in self.metrics]
-
-    def band(self, *path: str) -> list[float]:
-        """Return where 95 % of the runs are, [low, high]."""
-        return _middle(self.values(*path)) or []
-
-    def middle(self, *path: str) -> HoldTimes:
-        """Return the hold times of the run with the median number: one draw might by chance lie at the band's edge."""
-        return self.holds[int(np.argsort(self.values(*path))[len(self.metrics) // 2])]
-
-
-def predicted_runs(
-    workload: Workload, samples: HoldSamples, rng: np.random.Generator, runs: int = RUNS
-) -> PredictedRuns:
-    """Run these very arrivals with hold times drawn from a calibration, which for each run is itself drawn anew.
-
-    So the band holds what the calibration's own length leaves uncertain (double bootstrap: Efron and Tibshirani 1993).
-    """
-    holds = [samples.redrawn(rng).hold_times(len(workload), rng) for _ in range(runs)]
-    return PredictedRuns(holds, [simulate(workload, engine="compiled", hold=hold).metrics() for hold in holds])
-
-
-def value_at(metrics: dict[str, Any], *path: str) -> float:
-    """Return the number under these keys.
-
-    >>> value_at({"latency_s": {"mean": 0.5}}, "latency_s", "mean")
-    0.5
-    """
-    found: Any = metrics
-    for key in path:
-        found = found[key]
-    return float(found)
 
 
 def _places(of: int, n: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:

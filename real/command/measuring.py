@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TextIO
 
-from real.clock import WallClock
+from real.clock import Clock, WallClock
 from real.command.assembly import allocation, inbox_of, loop_of, messages, plans, router_for
 from real.command.options import Options
 from real.command.outcome import Outcome, columns_of, merged
@@ -20,6 +20,7 @@ from real.http.server import HttpServer
 from real.metrics import KEPT, Rows
 from real.net import Intake
 from real.recent import Recent
+from real.router import Router
 from real.running import measuring_s
 from real.signals import Stop
 from real.sockets import Sockets
@@ -38,17 +39,19 @@ def measured_run(
     """Run a workload at its own instants. From its beginning, until the stack is left, signals only ask for an end."""
     made = messages(workload)
     _ = workload.queries_ns, workload.query_workers  # all that is random is made before the clock counts
-    router = router_for(workload, options.work, clock, eager=options.eager)
+    router = router_wanted(workload, options, clock)
     sockets = Sockets(clock, AWAKE_NS.get(options.work, 0)) if options.http else None
     watched, asked = shows_progress(options, stderr) or sockets is not None, Recent()
-    cost_s, allocated = measuring_s(clock, lambda count: Rows([0] * count, watched=watched)), allocation(options.eager)
+    cost_s = measuring_s(clock, lambda count: Rows([0] * count, watched=watched))
+    allocated = allocation(options.eager, options.state_keys)
     gc.collect()
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)  # if that fails, now rather than when all is done
     stop = until_told.enter_context(Stop())
     origin_ns = clock.now_ns() + lead_ns(len(made))
     planned = plans(workload, made, origin_ns, watched=watched)
-    loop = loop_of(workload, planned.messages, [planned.queries], router, sockets or clock)
+    inbox = inbox_of(workload, sockets or clock, options.dispatch_s)
+    loop = loop_of(workload, planned.messages, [planned.queries], router, sockets or clock, inbox)
     rows, pauses = planned.messages.rows, Pauses(clock.now_ns)
     processor = Processor(loop, planned.messages, rows, [planned.messages, planned.queries], pauses, origin_ns)
     if sockets is not None:
@@ -64,7 +67,7 @@ def measured_run(
         columns_of(rows, workload.worker_numbers),
         merged(queries, asked.columns()) if options.http or workload.query_rate_per_s else None,
         ended,
-        {"planned": len(workload), **counts(processor, asked)},
+        {"planned": len(workload), **wanted(options), **counts(processor, asked)},
         cost_s,
         allocated,
         all_queries=asked.latency if asked.count > KEPT else None,
@@ -75,12 +78,12 @@ def served_run(
     workload: Workload, options: Options, clock: WallClock, stderr: TextIO, until_told: ExitStack
 ) -> Outcome:
     """Serve whoever sends messages, until someone asks for the end; as `measured_run` otherwise."""
-    router = router_for(workload, options.work, clock, eager=options.eager)
+    router = router_wanted(workload, options, clock)
     sockets, rows = Sockets(clock, AWAKE_NS.get(options.work, 0)), Recent()
     asked = Recent(listeners=[rows.busy_with])
     cost_s = measuring_s(clock, scratch_streamed if options.out else Recent)
-    allocated = allocation(options.eager)
-    inbox = inbox_of(workload)
+    allocated = allocation(options.eager, options.state_keys)
+    inbox = inbox_of(workload, sockets, options.dispatch_s)
     intake = Intake(sockets, router, rows, inbox)
     loop = loop_of(workload, intake, [], router, sockets, inbox)
     stop = until_told.enter_context(Stop())
@@ -106,13 +109,23 @@ def served_run(
         kept,
         asked.columns() if options.http else None,
         ended,
-        counts(processor, asked) | came_in(intake),
+        wanted(options) | counts(processor, asked) | came_in(intake),
         cost_s,
         allocated,
         all_metrics=rows.metrics() if rows.count > len(kept.arrival_ns) else None,
         all_queries=asked.latency if asked.count > KEPT else None,
         streamed=bool(processor.streams),
     )
+
+
+def router_wanted(workload: Workload, options: Options, clock: Clock) -> Router:
+    """Return the router that the options ask for."""
+    return router_for(workload, options.work, clock, eager=options.eager, **wanted(options))
+
+
+def wanted(options: Options) -> dict[str, Any]:
+    """Return what the processor was made to cost more than its own."""
+    return {"dispatch_s": options.dispatch_s, "state_keys": options.state_keys}
 
 
 def scratch_streamed(count: int) -> Recent:

@@ -5,9 +5,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from real.machine import MOST_KEYS
 from real.work import KINDS
 from sim.command import UsageError, out_directory
-from sim.values import host_and_port
+from sim.values import host_and_port, whole_number
 
 ALLOCATIONS = ("lazy", "eager")
 # With --listen these are the sender's business.
@@ -19,15 +20,21 @@ _SENDERS = {
     "--popularity": "popularity",
     "--seed": "seed",
 }
-_LONGEST_DRAIN_S = 1e6
+_LONGEST_DRAIN_S, _LONGEST_DISPATCH_MS = 1e6, 1e5
+_MOST_STATE_KEYS = MOST_KEYS - 10  # a workload's messages bring ten keys of their own
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Which work, when state machines are made, where it listens, how long it may take to end, and where files go."""
+    """Which work, when state machines are made, where it listens, how long it may take to end, and where files go.
+
+    `dispatch_s`: so much more does the loop cost for each message. `state_keys`: so many keys a state begins with.
+    """
 
     work: str
     eager: bool
+    dispatch_s: float
+    state_keys: int
     listen: tuple[str, int] | None
     http: tuple[str, int] | None
     drain_s: float
@@ -62,6 +69,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--drain-s", metavar="S", help="after Ctrl-C or SIGTERM, finish what is queued for at most so long [no limit]"
     )
     group.add_argument("--pin", metavar="CORE", help="run on this core only")
+    group.add_argument(
+        "--dispatch-ms", metavar="MS", default="0", help="make the loop cost so much more for each message, ms [0]"
+    )
+    group.add_argument(
+        "--state-keys", metavar="N", default="0", help="state machines begin with so many keys, s0 … [0]"
+    )
     output = parser.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
     output.add_argument("--out", metavar="DIR", help="write trajectory.csv and measurement.json there")
@@ -84,6 +97,8 @@ def options_from(args: argparse.Namespace) -> Options:
     return Options(
         args.work,
         args.allocate == "eager",
+        _dispatch_s(args.dispatch_ms),
+        whole_number("--state-keys", args.state_keys, 0, _MOST_STATE_KEYS),
         None if args.listen is None else host_and_port("--listen", args.listen),
         None if args.http is None else host_and_port("--http", args.http),
         _drain_s(args.drain_s),
@@ -101,13 +116,24 @@ def _choice(flag: str, value: str, choices: tuple[str, ...]) -> None:
 def _drain_s(text: str | None) -> float:
     if text is None:
         return float("inf")
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
+    seconds = _number(text)
     if not 0.0 <= seconds <= _LONGEST_DRAIN_S:
         raise UsageError(f"--drain-s {text}: must be seconds from 0 to 1e6, as in --drain-s 5")
     return seconds
+
+
+def _dispatch_s(text: str) -> float:
+    milliseconds = _number(text)
+    if not 0.0 <= milliseconds <= _LONGEST_DISPATCH_MS:
+        raise UsageError(f"--dispatch-ms {text}: must be milliseconds from 0 to 1e5, as in --dispatch-ms 0.3")
+    return milliseconds / 1e3
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")  # which is in no range
 
 
 def _core(text: str | None) -> int | None:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim import HoldTimes, Workload, simulate
-from sim.bands import MOST_DRAWN_S, MOST_SEEDED, QUANTILES, RUNS, HoldSamples, ensemble_band, predicted_runs, value_at
+from sim import Workload, simulate
+from sim.bands import MOST_DRAWN_S, MOST_SEEDED, QUANTILES, RUNS, HoldSamples, ensemble_band
 from sim.montecarlo import monte_carlo
 from sim.size import drawing_s
 
@@ -125,57 +125,6 @@ def test_of_what_would_take_too_long_there_is_none() -> None:
 # -- these very arrivals ------------------------------------------------------------------------------------------
 
 
-def services(n: int, mean_s: float, cv: float, rng: np.random.Generator) -> Any:
-    """What a thread with a little noise takes for n messages, s."""
-    return mean_s * (1.0 + cv * rng.standard_normal(n)).clip(0.1)
-
-
-def measured(workload: Workload, mean_s: float, rng: np.random.Generator) -> dict[str, Any]:
-    """The metrics of one run of such a thread, which nobody has calibrated."""
-    hold = HoldSamples.of_services(services(5000, mean_s, 0.02, rng)).hold_times(len(workload), rng)
-    return simulate(workload, hold=hold).metrics()
-
-
-def test_a_thread_that_is_5_percent_slower_falls_outside_the_band_and_the_same_thread_inside() -> None:
-    # 5 % of hold are 30 % of the mean wait at a utilization of 80 %. The calibration knows its mean to 0.1 %, so the
-    # band is 1 % wide. Inside are 95 % of the same thread's runs: of ten, fewer than seven once in a thousand.
-    rng = np.random.default_rng(77)
-    inside = dict.fromkeys(("mean", "p50", "p95"), 0)
-    for seed in range(10):
-        workload = Workload(rate_per_s=160, messages=1000, seed=seed)
-        calibrated = HoldSamples.of_services(services(500, 0.005, 0.02, rng))
-        predicted = predicted_runs(workload, calibrated, rng, runs=60)
-        same, slower = measured(workload, 0.005, rng), measured(workload, 0.00525, rng)
-        for name in inside:
-            low, high = predicted.band("latency_s", name)
-            inside[name] += low <= same["latency_s"][name] <= high
-            assert slower["latency_s"][name] > high, (seed, name)
-    assert min(inside.values()) >= 7
-
-
-def test_a_shorter_calibration_gives_a_wider_band() -> None:
-    # Holds of ± 20 %: 20 of them tell the mean to 4.5 %, which moves a mean latency of 15 ms by 2.5 ms or so; 5,000 to
-    # 0.3 %, and then what is left is the 0.6 ms by which runs differ. Few blocks say little of their own scatter, so
-    # one width is good to a third, and the sum of six to a seventh.
-    rng, widths = np.random.default_rng(5), {20: 0.0, 5000: 0.0}
-    for seed in range(6):
-        workload = Workload(rate_per_s=160, messages=1000, seed=seed)
-        for calibrated in widths:
-            samples = HoldSamples.of_services(services(calibrated, 0.005, 0.2, rng))
-            low, high = predicted_runs(workload, samples, rng, runs=40).band("latency_s", "mean")
-            widths[calibrated] += high - low
-    assert widths[20] > 2 * widths[5000]
-
-
-def test_the_middle_run_is_the_one_with_the_median_number() -> None:
-    rng, workload = np.random.default_rng(5), Workload(rate_per_s=160, messages=200)
-    predicted = predicted_runs(workload, HoldSamples.of_services(services(100, 0.005, 0.1, rng)), rng, runs=5)
-    numbers = predicted.values("wait_s", "p95")
-    again = simulate(workload, hold=predicted.middle("wait_s", "p95")).metrics()["wait_s"]["p95"]
-    assert sorted(numbers)[2] == again
-    assert len(set(numbers)) == 5
-
-
 def test_what_was_measured_of_one_message_is_drawn_together_and_beside_its_neighbours() -> None:
     # Every number tells its place: neighbours stay neighbours but once in 25, round at the end included.
     place = np.arange(1000.0)
@@ -204,15 +153,6 @@ def test_holds_are_drawn_in_nanoseconds_and_everyone_as_often() -> None:
     document = samples.document()
     assert document["hold_s"] == samples.hold_s
     assert document["processing_s"]["max"] == 7e-3
-
-
-def test_without_scatter_the_band_is_the_run_itself() -> None:
-    workload = Workload(rate_per_s=180, messages=300)
-    predicted = predicted_runs(workload, HoldSamples.of_services([0.005] * 40), np.random.default_rng(1), runs=3)
-    itself = simulate(workload).metrics()
-    for path in (("latency_s", "p99"), ("queue_length", "mean"), ("busy_fraction",)):
-        assert predicted.band(*path) == [value_at(itself, *path)] * 2
-    assert isinstance(predicted.middle("latency_s", "p99"), HoldTimes)
 
 
 @pytest.mark.parametrize(
