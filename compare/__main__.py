@@ -2,11 +2,8 @@
 
 import os
 import signal
-from collections.abc import Sequence
-from importlib.metadata import version
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 # One thread is enough for the arithmetic here, and the machine has better to do while the real thing runs.
 os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1"))
@@ -14,60 +11,137 @@ os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP
 from rich.console import Console
 
 from compare import experiments
-from compare.calibrate import calibrate, workloads
-from compare.experiment import Options
-from compare.measure import expected_s
-from compare.progress import Watch
-from compare.run import run_experiment
-from compare.screen import calibration_line, show_answers
-from real.environment import environment
+from compare.experiment import Experiment, Options
+from compare.inject import injection_from
+from compare.point import SinglePoint
+from compare.screen import show_verdict
+from compare.session import Session, report_again
 from sim import InvalidWorkload, RecordingError
 from sim.command import Parser, UsageError, as_typed, out_directory, run_command
-from sim.files import json_text, write_text
-from sim.flags import add_workload_flags, workload_from
+from sim.files import json_text
+from sim.flags import FLAGS, add_workload_flags, workload_from
 from sim.workload import Workload
 
 EXAMPLES = """examples:
   python -m compare list                  the experiments
-  python -m compare all                   every experiment, about 3 minutes
-  python -m compare throughput --quick    one experiment, about half a minute
+  python -m compare all                   every experiment, about 12 minutes
+  python -m compare all --quick           fewer and shorter runs, about 2 minutes
+  python -m compare throughput            one experiment
   python -m compare throughput --arrivals trace:requests.csv
+  python -m compare point --rate 150 --service-ms 5
+  python -m compare report                draw everything again from the files
 """
-CALIBRATION_S, QUICK_CALIBRATION_S = 8.0, 3.0
+POINT_EXAMPLES = """examples:
+  python -m compare point --rate 150 --service-ms 5
+  python -m compare point --rate 180 --work precise --duration 20
+  python -m compare point --rate 160 --inject service=1.05
+"""
+ALL_FLAGS = ["--service-ms", "--arrivals", "--workers", "--popularity", "--seed"]
+POINT_FLAGS = [flag for flag in FLAGS if flag not in ("--service", "--query-ms")]
+WORKS = ("sleep", "cpu", "mixed", "precise")
 
 
 def main(argv: Sequence[str]) -> None:
     """Run the command."""
-    parser = Parser(
-        "python -m compare", "Hold the prediction against the measurement, on the same workloads.", EXAMPLES
-    )
+    commands: dict[str, Callable[[Sequence[str]], None]] = {"list": _list, "report": _report, "point": _point}
+    first = next(iter(argv), "")
+    commands.get(first, _experiments)(argv)
+
+
+def _experiments(argv: Sequence[str]) -> None:
     names = ", ".join(experiments.names())
-    parser.add_argument("experiment", help=f"all, list, or one of: {names}")
-    add_workload_flags(parser, ["--service-ms", "--arrivals", "--workers", "--popularity", "--seed"])
+    parser = _parser("python -m compare", EXAMPLES)
+    parser.add_argument("experiment", help=f"all, list, point, report, or one of: {names}")
+    add_workload_flags(parser, ALL_FLAGS)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter runs")
+    parser.add_argument("--resume", action="store_true", help="go on with a comparison that was interrupted")
+    _add_ends(parser)
+    args = parser.parse(argv)
+    wanted = _wanted(args.experiment)
+    options = _options(workload_from(args), quick=args.quick)
+    session = Session(
+        wanted,
+        options,
+        injection_from(args.inject),
+        as_typed("compare", argv),
+        out_directory(args.out) or Path(),
+        args.resume,
+    )
+    _run(session, as_json=args.json, check=args.check)
+
+
+def _point(argv: Sequence[str]) -> None:
+    parser = _parser("python -m compare point", POINT_EXAMPLES)
+    parser.add_argument("point", help="compare a single workload of your choosing")
+    add_workload_flags(parser, POINT_FLAGS)
+    parser.add_argument("--work", metavar="KIND", default="sleep", help=f"{', '.join(WORKS)} [sleep]")
+    parser.add_argument("--quick", action="store_true", help="a shorter calibration")
+    _add_ends(parser)
+    args = parser.parse(argv)
+    workload = workload_from(args)
+    if args.work not in WORKS:
+        raise UsageError(f"--work {args.work}: must be one of {', '.join(WORKS)}")
+    options = _options(workload, quick=args.quick)
+    session = Session(
+        {"point": SinglePoint(workload, args.work)},
+        options,
+        injection_from(args.inject),
+        as_typed("compare", argv),
+        (out_directory(args.out) or Path()) / "point",
+    )
+    _run(session, as_json=args.json, check=args.check)
+
+
+def _report(argv: Sequence[str]) -> None:
+    parser = Parser("python -m compare report", "Draw figures and report again from the files, measuring nothing.", "")
+    parser.add_argument("report", help="draw everything again")
+    _add_output(parser)
+    args = parser.parse(argv)
+    out = out_directory(args.out) or Path()
+    summary = report_again(out, experiments.load)
+    if args.json:
+        print(json_text(summary), end="")
+    else:
+        show_verdict(Console(highlight=False), summary, out)
+
+
+def _list(argv: Sequence[str]) -> None:
+    parser = Parser("python -m compare list", "Print the experiments.", "")
+    parser.add_argument("list", help="print the experiments")
+    parser.parse(argv)
+    console = Console(highlight=False)
+    for name in experiments.names():
+        console.print(f"[bold]{name}[/bold]\n  {experiments.load(name).QUESTION}")
+
+
+def _parser(name: str, examples: str) -> Parser:
+    return Parser(name, "Hold the prediction against the measurement, on the same workloads.", examples)
+
+
+def _add_ends(parser: Parser) -> None:
     parser.add_argument("--check", action="store_true", help="exit with 1 if any point DIFFERS")
+    parser.add_argument(
+        "--inject",
+        metavar="WHAT",
+        action="append",
+        default=[],
+        help="make the real thing differ from what was predicted: service=1.05, dispatch-ms=0.3, order=round-robin",
+    )
+    _add_output(parser)
+
+
+def _add_output(parser: Parser) -> None:
     output = parser.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print summary.json and nothing else")
     output.add_argument("--out", metavar="DIR", default="results", help="where files go [results]")
-    args = parser.parse(argv)
-    if args.experiment == "list":
-        for name in experiments.names():
-            print(f"{name:<12} {experiments.load(name).QUESTION}")
-        return
-    wanted = _wanted(args.experiment)
-    out = out_directory(args.out) or Path()
-    options = _options(workload_from(args), quick=args.quick)
-    # SIGTERM ends it as Ctrl-C does: with the child that measures, and nothing half-written.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    summary = _run(wanted, options, out, as_typed("compare", argv), as_json=args.json)
-    if args.check and summary["verdict"]["differs"]:
-        raise SystemExit(1)
 
 
-def _wanted(experiment: str) -> dict[str, ModuleType]:
+def _wanted(experiment: str) -> dict[str, Experiment]:
     known = experiments.names()
     if experiment not in (*known, "all"):
-        raise UsageError(f"{experiment}: no such experiment; give all, list or one of {', '.join(known)}")
+        raise UsageError(
+            f"{experiment}: no such experiment; give all, list, point, report or one of {', '.join(known)}"
+        )
     return {name: experiments.load(name) for name in (known if experiment == "all" else [experiment])}
 
 
@@ -84,50 +158,17 @@ def _options(workload: Workload, *, quick: bool) -> Options:
     )
 
 
-def _planned_s(modules: dict[str, ModuleType], options: Options) -> tuple[float, float]:
-    """Return how long calibrating and measuring will take, s; UsageError for what could not run."""
+def _run(session: Session, *, as_json: bool, check: bool) -> None:
+    # SIGTERM ends it as Ctrl-C does: with the children that measure, and nothing half-written.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        runs = [run for module in modules.values() for run in module.workloads(options).values()]
-        calibration = workloads(options.service_s, _calibration_s(options), options.seed)
-        return sum(map(expected_s, calibration)), sum(map(expected_s, runs))
+        summary = session.run(Console(stderr=as_json, highlight=False))
     except (InvalidWorkload, RecordingError) as error:
         raise UsageError(str(error)) from None
-
-
-def _calibration_s(options: Options) -> float:
-    return QUICK_CALIBRATION_S if options.quick else CALIBRATION_S
-
-
-def _run(modules: dict[str, ModuleType], options: Options, out: Path, command: str, *, as_json: bool) -> dict[str, Any]:
-    calibration_s, measuring_s = _planned_s(modules, options)
-    console = Console(stderr=as_json, highlight=False)
-    out.mkdir(parents=True, exist_ok=True)
-    with Watch(console, calibration_s + measuring_s) as watch:
-        watch.begin("calibrating", calibration_s)
-        calibration = calibrate(options.service_s, _calibration_s(options), options.seed, watch.passed)
-        watch.end()
-        console.print(calibration_line(calibration, options.service_s))
-        entries = [run_experiment(name, module, options, calibration, watch, out) for name, module in modules.items()]
-    summary = _summary(entries, calibration.document(), command)
-    write_text(out / "summary.json", json_text(summary))
     if as_json:
         print(json_text(summary), end="")
-    else:
-        show_answers(console, summary, out)
-    return summary
-
-
-def _summary(entries: list[dict[str, Any]], calibration: dict[str, Any], command: str) -> dict[str, Any]:
-    words = [point["word"] for entry in entries for point in entry["points"]]
-    packages = ("simpy", "numpy", "numba", "matplotlib")
-    return {
-        "schema_version": 1,
-        "command": command,
-        "environment": environment() | {"packages": {name: version(name) for name in packages}},
-        "calibration": calibration,
-        "experiments": entries,
-        "verdict": {word.lower(): words.count(word) for word in ("AGREES", "DIFFERS", "INCONCLUSIVE")},
-    }
+    if check and summary["verdict"]["differs"]:
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,72 @@
 """Calibration: how long a message holds the thread of this machine, measured before anything is predicted.
 
-Never taken from the run that is to be predicted.
+Never taken from the run that is to be predicted. What the machine did to the calibration itself is no part of it.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from compare.measure import expected_s, measure
+from compare.case import Asking, Case
+from compare.measure import ASKER_STARTS_S, Measurement
+from compare.noise import LEAST_STALL_S, Stall
 from sim import Workload
 from sim.bands import HoldSamples
+from sim.summary import Seconds
 
 RARE_LOAD = 0.3
-LEAST_BUSY, LEAST_RARE = 100, 60  # messages
+LEAST_BUSY, LEAST_RARE = 80, 40  # messages
+BEYOND = 0.2  # of the median: nobody's work takes so much longer than it did all the other times
+QUESTIONS_PER_S, QUESTIONS = 150.0, 150
+
+Measure = Callable[[Case], Measurement]
 
 
-def workloads(service_s: float, seconds: float, seed: int) -> tuple[Workload, Workload]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """How long a message of a kind of work and service time holds the thread.
+
+    `samples` are of messages that no stall of the machine has touched, `stalled` the number of those that one has.
+    `at_s` is when it was made, on the monotonic clock.
+    """
+
+    work: str
+    service_s: float
+    samples: HoldSamples
+    stalled: int
+    at_s: float
+
+    @property
+    def hold_s(self) -> float:
+        """Mean hold of a busy thread."""
+        return self.samples.hold_s
+
+    def document(self) -> dict[str, Any]:
+        """Return what results say of it, s."""
+        own = {"work": self.work, "service_s": self.service_s, "at_monotonic_s": self.at_s, "stalled": self.stalled}
+        return own | {"messages": len(self.samples.processing_s)} | self.samples.document()
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """What a question costs: how long it holds the thread (s), and the least that asking takes the client (its floor).
+
+    The floor's median and p99 are of questions to a processor that has nothing else to do.
+    """
+
+    answer_s: float
+    floor_s: float = 0.0
+    floor_p99_s: float = 0.0
+
+    def document(self) -> dict[str, Any]:
+        """Return what results say of it, s."""
+        return {"answer_s": self.answer_s, "floor_s": self.floor_s, "floor_p99_s": self.floor_p99_s}
+
+
+def cases(work: str, service_s: float, seconds: float, seed: int) -> tuple[Case, Case]:
     """Return what a calibration runs: messages back to back, and messages so rare that most find the thread idle.
 
     Each takes about half of `seconds`, longer where a message takes so long that there would be too few of them.
@@ -31,19 +82,65 @@ def workloads(service_s: float, seconds: float, seed: int) -> tuple[Workload, Wo
         messages=max(LEAST_RARE, round(busy * RARE_LOAD)),
         seed=(seed + 1) % 2**63,
     )
-    return back_to_back, rare
+    return Case("back to back", back_to_back, work), Case("after idle", rare, work)
 
 
-def calibrate(
-    service_s: float, seconds: float, seed: int, on_wait: Callable[[float], object] = lambda passed_s: None
-) -> HoldSamples:
-    """Measure how long messages of `service_s` hold the thread, in about `seconds` s."""
-    first, second = workloads(service_s, seconds, seed)
-    back_to_back = measure(first, on_wait).trajectory
-    rare = measure(second, lambda passed_s: on_wait(expected_s(first) + passed_s)).trajectory
-    free_s = np.concatenate([[-np.inf], rare.finish_s[:-1]])
-    woken = rare.arrival_s > free_s  # found the thread idle
+def calibrate(work: str, service_s: float, measure: Measure, planned: tuple[Case, Case]) -> Calibration:
+    """Measure how long messages hold the thread, back to back and after a pause."""
+    back_to_back, rare = (measure(case) for case in planned)
+    busy, idle = back_to_back.trajectory, rare.trajectory
     # The first message of all was woken: it has a processing time to show, but no dispatch before it.
-    dispatch_s, processing_s = back_to_back.dispatch_s, back_to_back.processing_s[1:]
-    both = min(len(dispatch_s), len(processing_s))
-    return HoldSamples(dispatch_s[-both:], processing_s[-both:], rare.wait_s[woken], rare.processing_s[woken])
+    dispatch_s, processing_s = busy.start_s[1:] - busy.finish_s[:-1], busy.processing_s[1:]
+    calm = body(busy.finish_s[:-1], dispatch_s + processing_s, back_to_back.noise.stalls)
+    free_s = np.concatenate([[-np.inf], idle.finish_s[:-1]])
+    woken = idle.arrival_s > free_s  # found the thread idle
+    rested = body(idle.arrival_s[woken], idle.latency_s[woken], rare.noise.stalls)
+    samples = HoldSamples(
+        dispatch_s[calm], processing_s[calm], idle.wait_s[woken][rested], idle.processing_s[woken][rested]
+    )
+    return Calibration(work, service_s, samples, int((~calm).sum() + (~rested).sum()), back_to_back.began_s)
+
+
+def body(begin_s: Seconds, held_s: Seconds, stalls: tuple[Stall, ...]) -> npt.NDArray[np.bool_]:
+    """Return which messages nothing but their own work has held up; shape (n,), bool.
+
+    Not those during which a stall was logged, nor those that took longer than the median by a fifth, at least by the
+    shortest stall. `begin_s`: when each began to hold the thread; `held_s`: for how long.
+    """
+    calm = held_s <= np.median(held_s) + max(LEAST_STALL_S, BEYOND * float(np.median(held_s)))
+    for stall in stalls:
+        calm &= (begin_s >= stall.at_s + stall.lasting_s) | (begin_s + held_s <= stall.at_s)
+    # Where the machine was never calm, a body there is not: then all of it is what a message takes here.
+    return calm if calm.sum() >= len(calm) / 2 else np.ones(len(calm), dtype=bool)
+
+
+def answering_case(case: Case, seed: int) -> Case:
+    """Return a run of a processor with nothing to do but to answer questions as `case` has them asked."""
+    seconds = QUESTIONS / QUESTIONS_PER_S + ASKER_STARTS_S
+    workload = replace(
+        case.workload,
+        rate_per_s=1 / seconds,
+        duration_s=None,
+        messages=1,
+        arrivals="deterministic",
+        order="fifo",
+        inbox=None,
+        query_rate_per_s=0.0 if case.asking else QUESTIONS_PER_S,
+        query_policy="first",
+        seed=(seed + 2) % 2**63,
+    )
+    asking = case.asking and Asking(QUESTIONS_PER_S, (seed + 2) % 2**63, case.asking.keep_alive)
+    return Case("questions", workload, "none", state_keys=case.state_keys, asking=asking)
+
+
+def answering(measure: Measure, planned: Case) -> Answering:
+    """Measure what a question costs the thread, and what asking costs the client."""
+    found = measure(planned)
+    queries = found.trajectory.queries
+    assert queries is not None
+    if planned.asking is None:
+        return Answering(float(np.median(queries.processing_s)))
+    # Reading the request and writing the answer are the thread's work too, outside of what a ticket sees.
+    floor_s = found.tables["asked"]["latency_s"]
+    answer_s = found.document["environment"]["cpu_s"] / max(len(floor_s), 1)
+    return Answering(answer_s, float(np.median(floor_s)), float(np.percentile(floor_s, 99)))

@@ -1,10 +1,18 @@
-"""What an experiment is given: the user's options, and runs that were predicted and measured."""
+"""What an experiment is given, and what it has to be."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
+from compare.attribution import Attribution
+from compare.case import Case
 from compare.measure import Measurement
+from compare.metric import Metric
+from compare.pairing import Pairing
 from compare.predict import Prediction
-from sim import Workload
+from compare.verdict import Point
+from sim import Trajectory, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,35 +27,116 @@ class Options:
     seed: int = 1
     recorded: int | None = None  # messages that a recording holds: no run can have more
 
-    def workload(self, rate_per_s: float, messages: int) -> Workload:
-        """Return a workload of this rate; of a recording the first messages, stretched so that *they* have it."""
-        made = self._workload(rate_per_s, messages)
+    def workload(self, rate_per_s: float, messages: int, **changes: Any) -> Workload:
+        """Return a workload of this rate; of a recording the first messages, stretched so that *they* have it.
+
+        `changes` are fields of the workload that are not to be as the user has them.
+        """
+        made = self._workload(rate_per_s, messages, changes)
         own = made.offered_rate_per_s
         if made.arrivals_kind != "trace" or own is None or own == rate_per_s:
             return made
-        return self._workload(rate_per_s * rate_per_s / own, messages)
+        return self._workload(rate_per_s * rate_per_s / own, messages, changes)
 
-    def _workload(self, rate_per_s: float, messages: int) -> Workload:
-        return Workload(
-            rate_per_s=rate_per_s,
-            service_s=self.service_s,
-            messages=min(messages, self.recorded or messages),
-            arrivals=self.arrivals,
-            workers=self.workers,
-            popularity=self.popularity,
-            seed=self.seed,
-        )
+    def _workload(self, rate_per_s: float, messages: int, changes: dict[str, Any]) -> Workload:
+        recorded = self.recorded if changes.get("arrivals", self.arrivals) == self.arrivals else None
+        fields: dict[str, Any] = {
+            "rate_per_s": rate_per_s,
+            "service_s": self.service_s,
+            "messages": min(messages, recorded or messages),
+            "arrivals": self.arrivals,
+            "workers": self.workers,
+            "popularity": self.popularity,
+            "seed": self.seed,
+        }
+        return Workload(**fields | changes)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """One workload, predicted and measured."""
+    """One case, predicted and measured. `adjusted`: what was predicted, with the machine's logged stalls put in.
 
-    label: str
+    `attributions` say which causes the difference to theory is made of; none where theory has no number. `floor_s` is
+    the least that asking takes the client, in the median; `answer_s` for how long a question holds the thread.
+    """
+
+    case: Case
     prediction: Prediction
     measurement: Measurement
+    adjusted: Trajectory | None = None
+    attributions: Sequence[Attribution] = ()
+    pairing: Pairing | None = None
+    floor_s: float = 0.0
+    answer_s: float = 0.0
+
+    @property
+    def label(self) -> str:
+        """The case's."""
+        return self.case.label
 
     @property
     def workload(self) -> Workload:
         """What was run."""
-        return self.prediction.workload
+        return self.case.workload
+
+    @property
+    def rate_per_s(self) -> float:
+        """Messages that arrive, per second."""
+        return self.prediction.offered_per_s
+
+    @property
+    def utilization(self) -> float:
+        """The calibrated one."""
+        return self.prediction.utilization
+
+    @property
+    def predicted(self) -> Trajectory:
+        """These arrivals, hold times from the calibration."""
+        return self.prediction.trajectory
+
+    @property
+    def measured(self) -> Trajectory:
+        """What the real thing recorded."""
+        return self.measurement.trajectory
+
+    def values(self, metric: Metric) -> tuple[float, float]:
+        """Return a number as predicted and as measured."""
+        return metric.of(self.predicted), metric.of(self.measured)
+
+    def theory(self, metric: Metric) -> float | None:
+        """Return what theory says from the flags alone; None where it says nothing."""
+        return metric.nominal(self.prediction.theory, self.rate_per_s)
+
+
+class Experiment(Protocol):
+    """A module of `compare.experiments`: one question, answered twice.
+
+    An experiment may have `facts(runs)` too: numbers of its own, by name, for the report.
+    """
+
+    @property
+    def QUESTION(self) -> str:  # noqa: N802 - the constants of a module
+        """What is asked."""
+
+    @property
+    def TRIED(self) -> str:  # noqa: N802
+        """What is done to answer it."""
+
+    @property
+    def RULES(self) -> str:  # noqa: N802
+        """By which tolerances it is judged."""
+
+    def cases(self, options: Options) -> list[Case]:
+        """Return the runs, each with a label of its own."""
+
+    def hypothesis(self, predictions: Sequence[Prediction]) -> str:
+        """Return in a sentence or two what is expected, with the numbers predicted; nothing is measured yet."""
+
+    def judge_points(self, runs: Sequence[Run]) -> list[Point]:
+        """Return what is compared, judged by the tolerances that stand in this file."""
+
+    def figures(self, directory: Path, runs: Sequence[Run], points: Sequence[Point]) -> dict[str, str]:
+        """Draw the figures into a directory; return a caption for each file name of a PNG."""
+
+    def answer(self, runs: Sequence[Run], points: Sequence[Point]) -> str:
+        """Return the answer in a few plain sentences, with the numbers of these runs."""

@@ -1,13 +1,14 @@
 """Figures: how they are written, and those that more than one experiment needs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from compare.experiment import Run
-from compare.predict import value
+from compare.metric import MEAN
+from compare.waterfall import waterfall
 from sim import Trajectory
 from sim.palette import CALIBRATED, MEASURED, NOMINAL, STYLE
 from sim.units import percent, seconds
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 def draw(
     directory: Path, name: str, caption: str, paint: "Callable[[Figure], None]", size: tuple[float, float]
-) -> list[str]:
-    """Write `name`.png and .svg, the caption below the picture; return their names."""
+) -> dict[str, str]:
+    """Write `name`.png and .svg, the caption below the picture; return the caption by the name of the PNG."""
     import matplotlib as mpl  # noqa: PLC0415 - it takes a second to load, which most commands need not wait for
     from matplotlib.figure import Figure  # noqa: PLC0415
 
@@ -27,16 +28,37 @@ def draw(
         figure = Figure(figsize=size, layout="constrained")
         paint(figure)
         figure.supxlabel(caption, fontsize=9, color="#555555", x=0.01, ha="left")
-        names = [f"{name}.png", f"{name}.svg"]
-        for file in names:
+        for file in (f"{name}.png", f"{name}.svg"):
             figure.savefig(directory / file, dpi=140, metadata={"Date": None} if file.endswith("svg") else None)
-    return names
+    return {f"{name}.png": caption}
+
+
+def attribution_figure(directory: Path, runs: Sequence[Run]) -> dict[str, str]:
+    """Draw what the largest gap to theory is made of, for mean and p99 of one run; nothing where none was explained."""
+    explained = [run for run in runs if run.attributions]
+    if not explained:
+        return {}
+    run = max(explained, key=_gap)
+    caption = "Where they agree, the rest is next to nothing. Whiskers: the range over all orders of the causes."
+
+    def paint(figure: "Figure") -> None:
+        shown = [one for one in run.attributions if one.statistic in ("mean", "p99")]
+        for axes, one in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True):
+            waterfall(axes, one)
+        figure.suptitle(f"{run.label}: from theory to what was measured")
+
+    return draw(directory, "attribution", caption, paint, (11.0, 4.6))
+
+
+def _gap(run: Run) -> float:
+    mean = next(one for one in run.attributions if one.statistic == "mean")
+    return abs(mean.measured - mean.nominal) / mean.nominal
 
 
 def message_by_message(figure: "Figure", run: Run) -> None:
     """Paint the latency of every message in the busiest seconds of a run, and how far off the prediction was."""
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    predicted, measured = run.prediction.trajectory, run.measurement.trajectory
+    predicted, measured = run.predicted, run.measured
     shown = _busiest_seconds(predicted, 4.0)
     at_s = predicted.arrival_s[shown]
     above.plot(
@@ -45,8 +67,7 @@ def message_by_message(figure: "Figure", run: Run) -> None:
     )  # fmt: skip
     above.plot(at_s, predicted.latency_s[shown] * 1e3, "-", color=CALIBRATED, lw=3, label="predicted (calibrated)")
     above.plot(at_s, measured.latency_s[shown] * 1e3, ".", color=MEASURED, ms=4, label="measured")
-    metric = "latency_s.mean"
-    mean, seen = value(run.prediction.metrics, metric), value(run.measurement.metrics, metric)
+    mean, seen = run.values(MEAN)
     above.set_title(
         f"{run.label}, every message: mean predicted {seconds(mean)}, measured {seconds(seen)} "
         f"({percent(seen / mean - 1, signed=True)})"

@@ -3,66 +3,119 @@
 The calibrated prediction and its band keep the arrivals: they are about this very run, not about runs like it.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from sim import Trajectory, Workload, simulate
-from sim.bands import HoldSamples, predicted_runs, value_at
+from compare.calibrate import Calibration
+from compare.case import Case
+from compare.metric import STANDARD, Metric
+from compare.scene import Holds, Replayed, Scene, columns_of
+from sim import HoldTimes, Trajectory, Workload, simulate
+from sim.bands import RUNS, band_of
+from sim.engine import Nanoseconds
 from sim.nominal import Nominal, nominal
 from sim.recording import NS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
     """What was predicted before the run was measured."""
 
-    workload: Workload
+    case: Case
     theory: Nominal
+    scene: Scene
     nominal_path: Trajectory  # these arrivals, service times as asked for
     trajectory: Trajectory  # these arrivals, hold times from the calibration
-    metrics: dict[str, Any]
-    band: dict[str, list[float]]  # by metric, as in `value`
+    holds: Holds  # of that
     utilization: float  # calibrated
+    hold_s: float
+    bands: dict[str, list[float]]  # of the standard metrics, by name
+    runs: Sequence[Replayed] = ()  # which the bands are made of; none where the prediction was read from a file
+
+    @property
+    def workload(self) -> Workload:
+        """What is to be run."""
+        return self.case.workload
+
+    @property
+    def offered_per_s(self) -> float:
+        """Messages that arrive, per second."""
+        return self.workload.offered_rate_per_s or 0.0
+
+    def band(self, metric: Metric) -> list[float]:
+        """Return where 95 % of runs would be if the calibrated model were true, [low, high]."""
+        if metric.name in self.bands:
+            return self.bands[metric.name]
+        return self.band_of(metric.of)
+
+    def band_of(self, number: Callable[[Trajectory], float]) -> list[float]:
+        """Return the same of any number of a trajectory; only before the prediction was written to a file."""
+        workers = self.trajectory.worker
+        return band_of([number(run.trajectory(workers)) for run in self.runs]) or []
+
+    def without_runs(self) -> "Prediction":
+        """Return the same without what the bands are made of, which is large."""
+        return replace(self, runs=())
 
 
-METRICS = {
-    "latency_s.mean": ("latency_s", "mean"),
-    "latency_s.p50": ("latency_s", "p50"),
-    "latency_s.p95": ("latency_s", "p95"),
-    "latency_s.p99": ("latency_s", "p99"),
-    "queue_growth_per_s": ("queue_growth_per_s",),
-    "throughput_per_s": ("throughput_per_s",),
-}
-
-
-def value(metrics: dict[str, Any], name: str) -> float:
-    """Return one number of a trajectory's metrics by its name, as in METRICS."""
-    return value_at(metrics, *METRICS[name])
-
-
-def predict(workload: Workload, calibration: HoldSamples) -> Prediction:
+def predict(case: Case, calibration: Calibration, answer_s: float | None = None, runs: int = RUNS) -> Prediction:
     """Return the three predictions; the seed of the workload fixes all that is drawn.
 
-    Of the runs that make the band, the one with the median mean latency is the prediction, run once more in SimPy.
+    `answer_s`: how long a question holds the thread. Of the runs that make the band, the one with the median mean
+    latency is the prediction, run once more in SimPy. Questions over HTTP come at instants that nobody knows
+    beforehand, so each run of the band has its own.
     """
-    runs = predicted_runs(workload, calibration, np.random.default_rng([workload.seed, len(workload)]))
-    band = {name: runs.band(*path) for name, path in METRICS.items()}
+    workload = _as_asked(case, answer_s)
+    rng = np.random.default_rng([workload.seed, len(workload)])
+    scene = Scene.of(workload)
+    drawn, replays = [], []
+    for _ in range(runs):
+        hold = calibration.samples.redrawn(rng).hold_times(len(workload), rng)
+        at = scene.asked_at(_anew(scene, rng)) if case.asking else scene
+        drawn.append(hold)
+        replays.append(at.replay(columns_of(hold), case.servers))
+    bands = _bands(workload, replays)
+    middle = int(np.argsort([replay.latency_s.mean() for replay in replays])[runs // 2])
+    return Prediction(
+        case,
+        nominal(case.workload, case.servers),
+        scene,
+        _simulated(case.workload, None, case.servers),
+        _simulated(workload, drawn[middle], case.servers),
+        columns_of(drawn[middle]),
+        (workload.offered_rate_per_s or 0.0) * calibration.hold_s / case.servers,
+        calibration.hold_s,
+        bands,
+        replays,
+    )
+
+
+def _simulated(workload: Workload, hold: HoldTimes | None, servers: int) -> Trajectory:
+    return simulate(workload, "simpy" if servers == 1 else "compiled", hold, servers)
+
+
+def _as_asked(case: Case, answer_s: float | None) -> Workload:
+    """Return the workload with questions as they come, and with answers as long as they were found to be."""
+    changes: dict[str, Any] = {} if answer_s is None else {"query_service_s": max(answer_s, 1e-6)}
+    if case.asking:
+        changes["query_rate_per_s"] = case.asking.rate_per_s
+    return replace(case.workload, **changes) if changes else case.workload
+
+
+def _anew(scene: Scene, rng: np.random.Generator) -> Nanoseconds:
+    """Return as many instants within the run as there are questions, each as likely as any other: a Poisson process."""
+    last_ns = int(scene.arrival_ns[-1]) if len(scene.arrival_ns) else 0
+    return rng.integers(0, last_ns + 1, size=len(scene.query_ns))
+
+
+def _bands(workload: Workload, replays: Sequence[Replayed]) -> dict[str, list[float]]:
+    nobody = np.full(len(workload), "", dtype=np.str_)
+    played = [replay.trajectory(nobody) for replay in replays]
+    bands = {metric.name: band_of([metric.of(run) for run in played]) or [] for metric in STANDARD}
     # A queue is counted in whole messages, so one more or less is no difference that could be told.
-    step = 1.0 / (workload.arrivals_ns[-1] / NS) if workload.arrivals_ns[-1] else 0.0
-    band["queue_growth_per_s"] = [band["queue_growth_per_s"][0] - step, band["queue_growth_per_s"][1] + step]
-    trajectory = simulate(workload, hold=runs.middle("latency_s", "mean"))
-    utilization = (workload.offered_rate_per_s or 0.0) * calibration.hold_s
-    nominal_path = simulate(workload)
-    return Prediction(workload, nominal(workload), nominal_path, trajectory, trajectory.metrics(), band, utilization)
-
-
-def nominal_value(prediction: Prediction, name: str) -> float | None:
-    """Return what theory says from the flags alone; None where it says nothing."""
-    theory = prediction.theory
-    if name == "queue_growth_per_s":
-        return theory.queue_growth_per_s
-    if name == "throughput_per_s":
-        return min(theory.capacity_per_s, prediction.workload.offered_rate_per_s or theory.capacity_per_s)
-    return (theory.latency_s or {}).get(METRICS[name][1])
+    step = NS / workload.arrivals_ns[-1] if len(workload) and workload.arrivals_ns[-1] else 0.0
+    low, high = bands["queue_growth_per_s"]
+    return bands | {"queue_growth_per_s": [low - step, high + step]}

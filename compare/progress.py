@@ -11,7 +11,7 @@ class Watch:
 
     def __init__(self, console: Console, planned_s: float) -> None:
         self.console = console
-        self._planned_s, self._done_s, self._step_s = planned_s, 0.0, 0.0
+        self.planned_s, self._done_s, self._step_s = planned_s, 0.0, 0.0
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -43,7 +43,7 @@ class Watch:
     def passed(self, seconds: float) -> None:
         """Note that so much of the step has passed."""
         done_s = self._done_s + min(seconds, self._step_s)
-        left_s = max(self._planned_s - done_s, 0.0)
+        left_s = max(self.planned_s - done_s, 0.0)
         self._bar.update(self._task, completed=done_s, left=f"{left_s // 60:.0f}:{left_s % 60:02.0f} left")
 
     def end(self) -> None:
@@ -51,3 +51,8 @@ class Watch:
         self.passed(self._step_s)
         self._done_s += self._step_s
         self._step_s = 0.0
+
+    def more(self, seconds: float) -> None:
+        """Plan so many more."""
+        self.planned_s += seconds
+        self._bar.update(self._task, total=self.planned_s)

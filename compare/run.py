@@ -1,39 +1,90 @@
-"""Run an experiment: predict, measure, judge, draw; its files are written when it ends."""
+"""Run an experiment: predict all, then measure, judge, explain, draw; its files are written when it ends."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from compare.experiment import Options, Run
-from compare.measure import expected_s, measure
-from compare.predict import predict
-from compare.progress import Watch
-from compare.screen import experiment_table
-from compare.verdict import Point
-from sim import Workload
-from sim.bands import HoldSamples
+from compare.attribution import Attribution, attribute
+from compare.bench import Bench
+from compare.case import Case
+from compare.experiment import Experiment, Options, Run
+from compare.figures import attribution_figure
+from compare.pairing import paired
+from compare.predict import Prediction
+from compare.scene import Scene
+from compare.screen import show_experiment, show_figures
+from compare.store import read_runs, write_runs
+from compare.vacations import with_stalls
+from compare.verdict import NEAR_THE_LIMIT, Point
+from sim import Trajectory
 from sim.files import csv_text, json_text, write_text
 
 COLUMNS = (
-    *("label", "metric", "nominal", "predicted", "band", "measured", "path_error", "ensemble_error", "tolerance"),
-    *("word", "reason"),
+    *("label", "work", "utilization", "metric", "nominal", "predicted", "band", "adjusted", "measured", "path_error"),
+    *("ensemble_error", "tolerance", "word", "reason"),
 )
+FILE = "points.json"
+Entry = dict[str, Any]
 
 
-def run_experiment(
-    name: str, experiment: ModuleType, options: Options, calibration: HoldSamples, watch: Watch, out: Path
-) -> dict[str, Any]:
-    """Compare all runs of an experiment and write its files; return its entry in the summary."""
-    runs = list(_runs(name, experiment.workloads(options), calibration, watch))
-    points = [point for run in runs for point in experiment.judge_points(run)]
+def run_experiment(name: str, experiment: Experiment, options: Options, bench: Bench, out: Path) -> Entry:
+    """Compare all cases of an experiment and write its files; return its entry in the summary."""
+    cases = experiment.cases(options)
+    # The order matters: nothing of any run is known when it is predicted.
+    bench.watch.begin(f"{name}: predicting", 0.0)
+    predictions = [bench.predicted(case) for case in cases]
+    hypothesis = experiment.hypothesis(predictions)
+    runs = [measured_run(name, prediction, bench) for prediction in predictions]
+    points = experiment.judge_points(runs)
+    runs = [replace(run, prediction=run.prediction.without_runs()) for run in runs]
     with _replaced(out / name) as directory:
-        entry = _write(directory, name, experiment, runs, points)
-    watch.console.print(f"\n[bold]{name}[/bold]: {experiment.QUESTION}\n")
-    watch.console.print(experiment_table(runs, points))
+        write_runs(directory, runs)
+        entry = write_entry(directory, name, experiment, hypothesis, runs, points)
+    show_experiment(bench.watch.console, entry, points)
+    show_figures(bench.watch.console, entry, out)
     return entry
+
+
+def measured_run(name: str, prediction: Prediction, bench: Bench) -> Run:
+    """Measure what was predicted, and explain the difference."""
+    case = prediction.case
+    measurement = bench.measured(name, case)
+    # What was really run, for the explanation only.
+    scene = prediction.scene.ruled(order=bench.injection.order or case.workload.order)
+    asking = bench.answering(case)
+    run = Run(case, prediction, measurement, floor_s=asking.floor_s if asking else 0.0)
+    return replace(
+        run,
+        answer_s=asking.answer_s if asking else 0.0,
+        adjusted=_adjusted(run),
+        attributions=() if case.threads else _attributed(run, scene),
+        pairing=paired(run.predicted, run.measured, measurement.noise.stalls, measurement.noise.gc_pauses),
+    )
+
+
+def repredicted(run: Run, bench: Bench) -> Run:
+    """Return a run as it would have been predicted from the calibration made at the end."""
+    again = replace(run, prediction=bench.predicted(run.case, afterwards=True))
+    return replace(again, adjusted=_adjusted(again))
+
+
+def _adjusted(run: Run) -> Trajectory | None:
+    """Return the prediction with the machine's logged stalls put in; None where there were none, or several threads."""
+    stalls = run.measurement.noise.stalls
+    if not stalls or run.case.threads:
+        return None
+    prediction = run.prediction
+    holds = with_stalls(prediction.scene, prediction.holds, stalls, sleeps=run.case.work == "sleep")
+    return prediction.scene.replay(holds).trajectory(run.predicted.worker)
+
+
+def _attributed(run: Run, scene: Scene) -> list[Attribution]:
+    theory = run.prediction.theory.latency_s if run.utilization < NEAR_THE_LIMIT[1] else None
+    service_s = run.workload.service_s or 0.0
+    return attribute(scene, service_s, run.measured, run.measurement.noise.stalls, theory)
 
 
 @contextmanager
@@ -50,31 +101,54 @@ def _replaced(directory: Path) -> Iterator[Path]:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _runs(name: str, workloads: dict[str, Workload], calibration: HoldSamples, watch: Watch) -> Iterator[Run]:
-    for label, workload in workloads.items():
-        watch.begin(f"{name}: {label}", expected_s(workload))
-        # The order matters: nothing of the run is known when it is predicted.
-        prediction = predict(workload, calibration)
-        measurement = measure(workload, watch.passed)
-        watch.end()
-        yield Run(label, prediction, measurement)
-
-
-def _write(directory: Path, name: str, experiment: ModuleType, runs: list[Run], points: list[Point]) -> dict[str, Any]:
-    for run in runs:
-        stem = run.label.replace("/", "-per-")
-        run.prediction.trajectory.write_csv(directory / f"{stem}-predicted.csv")
-        run.measurement.trajectory.write_csv(directory / f"{stem}-measured.csv")
-    figures = experiment.figures(directory, runs)
+def write_entry(
+    directory: Path, name: str, experiment: Experiment, hypothesis: str, runs: Sequence[Run], points: Sequence[Point]
+) -> Entry:
+    """Draw an experiment's figures, and write its points and its entry in the summary."""
+    captions = experiment.figures(directory, runs, points) | attribution_figure(directory, runs)
+    figures = [name for picture in captions for name in (picture, picture.replace(".png", ".svg"))]
+    facts = getattr(experiment, "facts", None)
     entry = {
         "name": name,
         "question": experiment.QUESTION,
+        "tried": experiment.TRIED,
+        "rules": experiment.RULES,
+        "hypothesis": hypothesis,
         "answer": experiment.answer(runs, points),
         "points": [point.document() for point in points],
-        "attribution": [],
+        "attribution": [
+            {"label": run.label} | attribution.document()
+            for run in runs
+            for attribution in run.attributions
+            if attribution.statistic in ("mean", "p99")
+        ],
+        "pairing": [{"label": run.label} | run.pairing.document() for run in runs if run.pairing],
+        "noise": [
+            {"label": run.label, "repeated": list(run.measurement.repeated)} | run.measurement.noise.document()
+            for run in runs
+        ],
+        "facts": facts(runs) if facts else {},
         "figures": [f"{name}/{figure}" for figure in figures],
+        "captions": {f"{name}/{picture}": caption for picture, caption in captions.items()},
     }
-    write_text(directory / "points.json", json_text(entry))
-    rows = ([getattr(point, column) for column in COLUMNS] for point in points)
-    write_text(directory / "points.csv", csv_text(COLUMNS, rows))
+    write_points(directory, entry)
     return entry
+
+
+def write_points(directory: Path, entry: Entry) -> None:
+    """Write an experiment's entry, and its points as CSV."""
+    write_text(directory / FILE, json_text(entry))
+    rows = ([point[column] for column in COLUMNS] for point in entry["points"])
+    write_text(directory / "points.csv", csv_text(COLUMNS, rows))
+
+
+def drawn_again(directory: Path, name: str, experiment: Experiment, entry: Entry) -> Entry:
+    """Draw an experiment's figures again from its files, measuring nothing; return its entry."""
+    runs = read_runs(directory)
+    points = [Point.of_document(point) for point in entry["points"]]
+    return write_entry(directory, name, experiment, entry["hypothesis"], runs, points)
+
+
+def cases_of(experiments: dict[str, Experiment], options: Options) -> list[Case]:
+    """Return every case of these experiments."""
+    return [case for experiment in experiments.values() for case in experiment.cases(options)]

@@ -1,13 +1,18 @@
-"""The rules, fixed before anything is measured: when a prediction agrees with a measurement and when it does not."""
+"""The verdict: AGREES, DIFFERS or INCONCLUSIVE, by rules that are fixed before anything is measured."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from compare.predict import Prediction, nominal_value, value
-from sim.units import percent
+from compare.ensemble import Controlled
+from sim.units import percent, seconds
 
 AGREES, DIFFERS, INCONCLUSIVE = "AGREES", "DIFFERS", "INCONCLUSIVE"
-NEAR_THE_LIMIT = (0.95, 1.05)
+WORDS = (AGREES, DIFFERS, INCONCLUSIVE)
+NEAR_THE_LIMIT = (0.95, 1.05)  # of utilization: there a verdict would be one on luck
+GROWTH_TOLERANCE = 0.01  # of capacity
+LIMIT_TOLERANCE = 0.01
+QUERY_TOLERANCE = 0.10  # of theory plus the client's median floor
+DRIFT = 0.002  # of hold, between two calibrations: more is a machine that has become another one
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +20,8 @@ class Point:
     """One number, predicted and measured.
 
     `path_error` and `tolerance` are in the same unit: shares of the prediction, for growth shares of capacity.
+    `ensemble` is the steady state's number as this run tells it, with an interval; `adjusted` the prediction with the
+    machine's logged stalls put in.
     """
 
     label: str
@@ -29,10 +36,51 @@ class Point:
     tolerance: float | None
     word: str
     reason: str
+    title: str = ""
+    unit: str = "s"
+    utilization: float | None = None
+    adjusted: float | None = None
+    ensemble: dict[str, Any] | None = None
+    work: str = ""
 
     def document(self) -> dict[str, Any]:
         """Return the point as JSON has it."""
         return asdict(self)
+
+    @classmethod
+    def of_document(cls, document: dict[str, Any]) -> "Point":
+        """Return the point that `document` tells of."""
+        return cls(**document)
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What is compared: predicted and measured, and what else is known of both; errors are shares of `scale`.
+
+    `adjusted` is the prediction with the machine's stalls put in, `stalls` says in words what these were.
+    """
+
+    predicted: float
+    band: tuple[float, float]
+    measured: float
+    scale: float
+    adjusted: float | None = None
+    stalls: str = ""
+
+    @property
+    def error(self) -> float:
+        """Measured − predicted, as a share."""
+        return (self.measured - self.predicted) / self.scale
+
+    @property
+    def width(self) -> float:
+        """The band's, as a share."""
+        return (self.band[1] - self.band[0]) / self.scale
+
+    @property
+    def inside(self) -> bool:
+        """Whether the measured number is within the band."""
+        return self.band[0] <= self.measured <= self.band[1]
 
 
 def latency_tolerance(utilization: float) -> float | None:
@@ -42,45 +90,51 @@ def latency_tolerance(utilization: float) -> float | None:
     return 0.10 if utilization <= NEAR_THE_LIMIT[0] else None
 
 
-def judge(
-    label: str, prediction: Prediction, measured: dict[str, Any], metric: str, tolerance: float | None, scale: float = 0
-) -> Point:
-    """Compare one metric; errors are shares of `scale`, or of the prediction where that is 0.
+def word_of(numbers: Numbers, tolerance: float | None, utilization: float | None = None) -> tuple[str, str]:
+    """Return the word and its reason.
 
-    DIFFERS: outside the band *and* beyond the tolerance. INCONCLUSIVE: a band wider than twice the tolerance could
-    not have told, or the rule has no tolerance there. AGREES: otherwise.
+    DIFFERS: outside the band *and* beyond the tolerance, unless the stalls that were logged explain it: then, and where
+    the band is wider than twice the tolerance or there is no tolerance, INCONCLUSIVE. AGREES: otherwise.
     """
-    predicted, seen, band = value(prediction.metrics, metric), value(measured, metric), prediction.band[metric]
-    unit = scale or predicted
-    error = (seen - predicted) / unit
-    theory = nominal_value(prediction, metric)
-    word, reason = _word(error, (band[1] - band[0]) / unit, band[0] <= seen <= band[1], tolerance)
+    off = f"{percent(numbers.error, signed=True)} off"
     if tolerance is None:
-        reason = (
-            f"utilization {prediction.utilization:.2f} is within {NEAR_THE_LIMIT[0]} … {NEAR_THE_LIMIT[1]}: {reason}"
+        place = "" if utilization is None else f"utilization {utilization:.2f} is close to 1: "
+        return INCONCLUSIVE, f"{place}shown, no verdict"
+    off += f", tolerance {percent(tolerance)}"
+    if abs(numbers.error) > tolerance and not numbers.inside:
+        return _beyond(numbers, tolerance, off)
+    if numbers.width > 2 * tolerance:
+        return (
+            INCONCLUSIVE,
+            f"the band is {percent(numbers.width)} wide, more than twice the tolerance of {percent(tolerance)}",
         )
-    return Point(
-        label,
-        prediction.workload.describe(),
-        metric,
-        theory,
-        predicted,
-        band,
-        seen,
-        error,
-        (seen - theory) / (scale or theory) if theory else None,
-        tolerance,
-        word,
-        reason,
+    return AGREES, off if abs(numbers.error) <= tolerance else f"{off}, but inside the band"
+
+
+def _beyond(numbers: Numbers, tolerance: float, off: str) -> tuple[str, str]:
+    if numbers.adjusted is not None:
+        left = (numbers.measured - numbers.adjusted) / numbers.scale
+        if abs(left) <= tolerance:
+            explained = f"{percent(left, signed=True)} with the logged stalls put into the prediction"
+            return INCONCLUSIVE, f"{off}; {explained}: {numbers.stalls}"
+    return DIFFERS, f"{off}, and outside the band"
+
+
+def drifted(point: Point, again: Point, before_s: float, after_s: float) -> Point:
+    """Return a point that DIFFERS as INCONCLUSIVE where the machine has become another one, and that explains it.
+
+    `again` is the same point predicted from the calibration after the run; a hold was `before_s`, then `after_s`.
+    """
+    drift = after_s / before_s - 1
+    if point.word != DIFFERS or again.word != AGREES or abs(drift) < DRIFT:
+        return point
+    reason = (
+        f"{point.reason}; {percent(again.path_error, signed=True)} off by the calibration after it: the machine "
+        f"drifted, a message held the thread for {seconds(before_s, 4)} before and {seconds(after_s, 4)} afterwards"
     )
+    return Point(**{**point.document(), "word": INCONCLUSIVE, "reason": reason})
 
 
-def _word(error: float, width: float, inside: bool, tolerance: float | None) -> tuple[str, str]:
-    if tolerance is None:
-        return INCONCLUSIVE, "shown, no verdict"
-    off = f"{percent(error, signed=True)} off, tolerance {percent(tolerance)}"
-    if abs(error) > tolerance and not inside:
-        return DIFFERS, f"{off}, and outside the band"
-    if width > 2 * tolerance:
-        return INCONCLUSIVE, f"the band is {percent(width)} wide, more than twice the tolerance of {percent(tolerance)}"
-    return AGREES, off if abs(error) <= tolerance else f"{off}, but inside the band"
+def controlled_document(found: Controlled | None) -> dict[str, Any] | None:
+    """Return a control variate's estimate as a point has it."""
+    return None if found is None else {"estimate": found.estimate_s, "low": found.low_s, "high": found.high_s}

@@ -2,18 +2,19 @@
 
 from importlib import import_module
 from pkgutil import iter_modules
-from types import ModuleType
+from typing import cast
+
+from compare.experiment import Experiment
+
+ORDER = ("throughput", "service", "queries", "workers", "ordering", "backpressure", "arrivals", "work", "gil")
 
 
 def names() -> list[str]:
-    """Return the names of all experiments."""
-    return sorted(module.name for module in iter_modules(__path__))
+    """Return the names of all experiments: first those that a newcomer should read first, then any others."""
+    found = sorted(module.name for module in iter_modules(__path__))
+    return sorted(found, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
 
 
-def load(name: str) -> ModuleType:
-    """Return the experiment of a name, one of `names()`.
-
-    An experiment has QUESTION; `workloads(options)`, the runs it compares, by label; `judge_points(run)`, the points of
-    one of them; `figures(directory, runs)`; and `answer(runs, points)`.
-    """
-    return import_module(f"compare.experiments.{name}")
+def load(name: str) -> Experiment:
+    """Return the experiment of a name, one of `names()`."""
+    return cast(Experiment, import_module(f"compare.experiments.{name}"))

@@ -1,15 +1,19 @@
 """From 10 to 1000 messages/s: where one thread keeps up, where it stops, and how fast it falls behind."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from compare.case import Case
 from compare.experiment import Options, Run
 from compare.figures import draw, message_by_message
-from compare.predict import nominal_value, value
-from compare.verdict import NEAR_THE_LIMIT, Point, judge, latency_tolerance
-from sim import MD1, Workload
+from compare.judge import judge_limit, judge_run
+from compare.metric import LATENCY, MEAN, THROUGHPUT
+from compare.predict import Prediction
+from compare.verdict import NEAR_THE_LIMIT, Point
+from sim import MD1
 from sim.palette import CALIBRATED, MEASURED, NOMINAL
 from sim.summary import Seconds
 from sim.units import digits, seconds
@@ -18,77 +22,97 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-QUESTION = "From 10 to 1000 messages/s at 5 ms each: what happens near the limit of one thread, and what beyond it?"
+QUESTION = (
+    "From 10 to 1000 messages/s: what happens to latency as the limit nears, and at what rate does the queue grow "
+    "without bound?"
+)
+TRIED = "The same thread at rising rates, from 5 % of its nominal limit to five times as much."
+RULES = (
+    "Latency mean, p50, p95, p99: 5 % up to a utilization of 0.8, 10 % up to 0.95, no verdict up to 1.05. Growth above "
+    "the limit: 1 % of capacity. Throughput at five times the limit: 1 %."
+)
 
 # Offered load as a share of the nominal limit, so that another service time asks the same questions.
 LOADS = (0.05, 0.25, 0.5, 0.625, 0.75, 0.825, 0.875, 0.95, 1.1, 1.5, 2.5, 5.0)
 QUICK_LOADS = (0.05, 0.5, 0.75, 0.875, 1.5, 5.0)
 # Messages a run: enough service times for the tail to show, few enough to be patient for.
-SERVICE_TIMES, QUICK_SERVICE_TIMES = 3000, 600  # length of a run below the limit
-OVERLOADED, QUICK_OVERLOADED = 1600, 400  # messages of a run above it, and at least so many service times of arrivals:
+SERVICE_TIMES, QUICK_SERVICE_TIMES = 2400, 700  # length of a run below the limit
+OVERLOADED, QUICK_OVERLOADED = 1200, 400  # messages of a run above it, and at least so many service times of arrivals:
 GROWING, QUICK_GROWING = 320, 240  # growth is counted in whole messages, which a shorter run could not tell apart
-
-# A percentile is judged where at least three messages are to be expected beyond it.
-LATENCY = {"latency_s.mean": 1, "latency_s.p50": 6, "latency_s.p95": 60, "latency_s.p99": 300}
-GROWTH_TOLERANCE = 0.01  # of capacity
-LIMIT_TOLERANCE = 0.01
 LIMIT_LOAD = 5.0
 
 
-def workloads(options: Options) -> dict[str, Workload]:
-    """Return the runs, by label: one rate each, the same seed."""
-    runs = {}
+def cases(options: Options) -> list[Case]:
+    """Return the runs: one rate each, the same seed."""
+    spans = QUICK_SERVICE_TIMES if options.quick else SERVICE_TIMES
+    least, growing = (QUICK_OVERLOADED, QUICK_GROWING) if options.quick else (OVERLOADED, GROWING)
+    made = []
     for load in QUICK_LOADS if options.quick else LOADS:
         rate = load / options.service_s
-        spans = QUICK_SERVICE_TIMES if options.quick else SERVICE_TIMES
-        least, growing = (QUICK_OVERLOADED, QUICK_GROWING) if options.quick else (OVERLOADED, GROWING)
-        above = max(least, round(load * growing))
-        runs[f"{rate:g}/s"] = options.workload(rate, max(round(load * spans), 20) if load < 1 else above)
-    return runs
+        messages = max(round(load * spans), 20) if load < 1 else max(least, round(load * growing))
+        made.append(Case(f"{rate:g}/s", options.workload(rate, messages)))
+    return made
 
 
-def judge_latency(run: Run) -> list[Point]:
-    """Return mean and percentiles, each within the tolerance for this utilization."""
-    tolerance = latency_tolerance(run.prediction.utilization)
-    metrics = [metric for metric, least in LATENCY.items() if len(run.workload) >= least]
-    return [judge(run.label, run.prediction, run.measurement.metrics, metric, tolerance) for metric in metrics]
-
-
-def judge_points(run: Run) -> list[Point]:
-    """Return the points of a run: latency while there is a steady state, growth when there is none."""
-    if run.prediction.utilization < NEAR_THE_LIMIT[1]:
-        return judge_latency(run)
-    measured, prediction = run.measurement.metrics, run.prediction
-    capacity = run.prediction.theory.capacity_per_s
-    points = [judge(run.label, prediction, measured, "queue_growth_per_s", GROWTH_TOLERANCE, scale=capacity)]
-    if prediction.theory.utilization and prediction.theory.utilization >= LIMIT_LOAD:
-        points.append(judge(run.label, prediction, measured, "throughput_per_s", LIMIT_TOLERANCE))
-    return points
-
-
-def answer(runs: list[Run], points: list[Point]) -> str:
-    """Return the answer in two sentences, with the numbers of these runs."""
-    steady = [run for run in runs if run.prediction.utilization < 1] or runs[:1]
-    first, last = steady[0], steady[-1]
-    limit = max(run.measurement.metrics["throughput_per_s"] for run in runs)
-    fastest = runs[-1].measurement.metrics
+def hypothesis(predictions: Sequence[Prediction]) -> str:
+    """Return what is expected: where latency goes, and how fast the queue grows beyond the limit."""
+    limit = 1 / predictions[0].hold_s
+    steady = [found for found in predictions if found.utilization < NEAR_THE_LIMIT[0]] or predictions[:1]
+    first, last, fastest = steady[0], steady[-1], predictions[-1]
+    growth = fastest.trajectory.metrics()["queue_growth_per_s"]
     return (
-        f"Mean latency rises from {seconds(value(first.measurement.metrics, 'latency_s.mean'))} at {first.label} to "
-        f"{seconds(value(last.measurement.metrics, 'latency_s.mean'))} at {last.label}; no rate got more than "
-        f"{digits(limit)}/s out of the thread. Beyond that the queue has no end: at {runs[-1].label} it grew by "
-        f"{digits(fastest['queue_growth_per_s'])} messages every second."
+        f"Mean latency rises from {seconds(MEAN.of(first.trajectory))} at {first.case.label} to "
+        f"{seconds(MEAN.of(last.trajectory))} at {last.case.label}, as 1/(1 − utilization) does. The limit is "
+        f"1/hold = {digits(limit, 4)}/s; at {fastest.case.label} the queue grows by {digits(growth)} a second."
     )
+
+
+def judge_points(runs: Sequence[Run]) -> list[Point]:
+    """Return latency while there is a steady state and growth when there is none; and the limit itself."""
+    points = [point for run in runs for point in judge_run(run)]
+    return points + [judge_limit(run) for run in runs if _load(run) >= LIMIT_LOAD]
+
+
+def _load(run: Run) -> float:
+    return run.prediction.theory.utilization or 0.0
+
+
+def answer(runs: Sequence[Run], points: Sequence[Point]) -> str:
+    """Return the answer in a few sentences, with the numbers of these runs."""
+    steady = _steady(runs)
+    first, last = steady[0], steady[-1]
+    limit = max(THROUGHPUT.of(run.measured) for run in runs)
+    return (
+        f"Mean latency rises from {seconds(MEAN.of(first.measured))} at {first.label} to "
+        f"{seconds(MEAN.of(last.measured))} at {last.label}. No rate got more than {digits(limit, 4)}/s out of the "
+        f"thread, and 1/hold of the calibration is {digits(1 / runs[0].prediction.hold_s, 4)}/s: from there on the "
+        f"queue has no end. At {runs[-1].label} it grew by "
+        f"{digits(runs[-1].measurement.metrics['queue_growth_per_s'])} messages every second."
+    )
+
+
+def facts(runs: Sequence[Run]) -> dict[str, float]:
+    """Return the limit as measured, as 1/hold of the calibration, and as the flags have it; messages/s."""
+    return {
+        "limit_per_s": max(THROUGHPUT.of(run.measured) for run in runs),
+        "calibrated_limit_per_s": 1 / runs[0].prediction.hold_s,
+        "nominal_limit_per_s": runs[0].prediction.theory.capacity_per_s,
+    }
+
+
+def _steady(runs: Sequence[Run]) -> list[Run]:
+    return [run for run in runs if run.utilization < 1] or list(runs[:1])
 
 
 # -- figures --------------------------------------------------------------------------------------------------------
 
 
-def figures(directory: Path, runs: list[Run]) -> list[str]:
+def figures(directory: Path, runs: Sequence[Run], points: Sequence[Point]) -> dict[str, str]:
     """Draw latency against rate, queue and throughput over time, and one run message by message."""
-    steady = [run for run in runs if run.prediction.utilization < 1] or runs[:1]
-    growing = [run for run in runs if run.prediction.utilization >= NEAR_THE_LIMIT[1]]
-    closest = min(steady, key=lambda run: abs((run.prediction.theory.utilization or 0.0) - 0.75))
-    names = draw(
+    steady = _steady(runs)
+    growing = [run for run in runs if run.utilization >= NEAR_THE_LIMIT[1]]
+    closest = min(steady, key=lambda run: abs(_load(run) - 0.75))
+    drawn = draw(
         directory,
         "latency",
         "Where they agree, each measured point lies on the calibrated prediction. "
@@ -96,49 +120,43 @@ def figures(directory: Path, runs: list[Run]) -> list[str]:
         lambda figure: _latency_by_rate(figure, steady),
         (10.0, 4.2),
     )
-    names += draw(
+    drawn |= draw(
         directory,
         "queue",
         "Where they agree, measured and predicted queue cannot be told apart. Dashed: growth from the flags.",
         lambda figure: _queue_over_time(figure, growing),
         (max(10.0, 3.0 * len(growing)), 4.2),
     )
-    names += draw(
+    drawn |= draw(
         directory,
         "throughput",
         "Where they agree, measured follows predicted; no offered rate gets more than the limit out of one thread.",
         lambda figure: _throughput(figure, runs, closest, growing[0] if growing else closest),
         (10.0, 4.2),
     )
-    names += draw(
+    drawn |= draw(
         directory,
         "messages",
         "Where they agree, the two upper curves are one, and the difference below stays near 0.",
         lambda figure: message_by_message(figure, closest),
         (10.0, 5.2),
     )
-    return names
+    return drawn
 
 
-def _rate(run: Run) -> float:
-    return run.workload.offered_rate_per_s or 0.0
-
-
-def _latency_by_rate(figure: "Figure", steady: list[Run]) -> None:
-    rates = [_rate(run) for run in steady]
+def _latency_by_rate(figure: "Figure", steady: Sequence[Run]) -> None:
+    rates = [run.rate_per_s for run in steady]
     panels = figure.subplots(1, 3, sharey=True)
-    for axes, name in zip(panels, ("p50", "p95", "p99"), strict=True):
-        _theory_curve(axes, steady[0], name)
-        metric = f"latency_s.{name}"
-        bands = np.array([run.prediction.band[metric] for run in steady]) * 1e3
-        predicted = [value(run.prediction.metrics, metric) * 1e3 for run in steady]
-        measured = [value(run.measurement.metrics, metric) * 1e3 for run in steady]
+    for axes, metric in zip(panels, LATENCY[1:], strict=True):
+        _theory_curve(axes, steady[0], metric.title)
+        bands = np.array([run.prediction.band(metric) for run in steady]) * 1e3
+        predicted, measured = np.array([run.values(metric) for run in steady]).T * 1e3
         axes.fill_between(rates, bands[:, 0], bands[:, 1], color=CALIBRATED, alpha=0.25, lw=0)
         axes.plot(rates, predicted, "s-", color=CALIBRATED, ms=7, lw=1.2, label="predicted for these runs (calibrated)")
         axes.plot(rates, measured, "o", color=MEASURED, ms=4, label="measured")
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")
-        axes.set_title(f"{name} of latency")
+        axes.set_title(f"{metric.title} of latency")
         axes.set_xlabel("messages/s offered")
     panels[0].set_ylabel("latency, ms")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
@@ -159,21 +177,21 @@ def _theory_curve(axes: "Axes", run: Run, name: str) -> None:
     axes.plot(rates, curve, "--", color=NOMINAL, lw=1.2, label="theory from the flags (M/D/1, steady state)")
 
 
-def _queue_over_time(figure: "Figure", growing: list[Run]) -> None:
+def _queue_over_time(figure: "Figure", growing: Sequence[Run]) -> None:
     if not growing:
         return
     panels = np.atleast_1d(figure.subplots(1, len(growing)))
     for axes, run in zip(panels, growing, strict=True):
-        last_s = float(run.prediction.trajectory.arrival_s[-1])
+        last_s = float(run.predicted.arrival_s[-1])
         growth = run.prediction.theory.queue_growth_per_s or 0.0
         axes.plot([0, last_s], [0, growth * last_s], "--", color=NOMINAL, lw=1.2, label="theory from the flags")
         for trajectory, color, width, label in (
-            (run.prediction.trajectory, CALIBRATED, 3.0, "predicted (calibrated)"),
-            (run.measurement.trajectory, MEASURED, 1.0, "measured"),
+            (run.predicted, CALIBRATED, 3.0, "predicted (calibrated)"),
+            (run.measured, MEASURED, 1.0, "measured"),
         ):
             instants, waiting = trajectory.queue_steps()
             axes.step(instants, waiting, where="post", color=color, lw=width, label=label, rasterized=True)
-        end_s = float(run.measurement.trajectory.finish_s.max())
+        end_s = float(run.measured.finish_s.max())
         axes.axvline(last_s, color="#999999", lw=0.8, ls=":")
         axes.set_xlim(0, end_s)
         axes.set_ylim(bottom=0)
@@ -183,14 +201,14 @@ def _queue_over_time(figure: "Figure", growing: list[Run]) -> None:
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
 
 
-def _throughput(figure: "Figure", runs: list[Run], below: Run, above: Run) -> None:
+def _throughput(figure: "Figure", runs: Sequence[Run], below: Run, above: Run) -> None:
     left, right = figure.subplots(1, 2)
     for run in (below, above):
-        width_s = max(float(run.measurement.trajectory.finish_s.max()) / 16, 0.2)
-        left.axhline(nominal_value(run.prediction, "throughput_per_s") or 0.0, ls="--", color=NOMINAL, lw=1.2)
+        width_s = max(float(run.measured.finish_s.max()) / 16, 0.2)
+        left.axhline(run.theory(THROUGHPUT) or 0.0, ls="--", color=NOMINAL, lw=1.2)
         for trajectory, color, width in (
-            (run.prediction.trajectory, CALIBRATED, 3.0),
-            (run.measurement.trajectory, MEASURED, 1.2),
+            (run.predicted, CALIBRATED, 3.0),
+            (run.measured, MEASURED, 1.2),
         ):
             at_s, per_s = _per_second(trajectory.finish_s, width_s)
             left.step(at_s, per_s, where="mid", color=color, lw=width)
@@ -199,15 +217,15 @@ def _throughput(figure: "Figure", runs: list[Run], below: Run, above: Run) -> No
     left.set_ylabel("messages finished per second")
     left.set_ylim(bottom=0)
     right.set_title("whole runs", fontsize=10)
-    rates = [_rate(run) for run in runs]
+    rates = [run.rate_per_s for run in runs]
     capacity = runs[0].prediction.theory.capacity_per_s
     offered = np.geomspace(min(rates), max(rates), 200)
     right.plot(offered, np.minimum(offered, capacity), "--", color=NOMINAL, lw=1.2, label="theory from the flags")
-    for source, marker, color, size, label in (
-        ("prediction", "s", CALIBRATED, 7, "predicted (calibrated)"),
-        ("measurement", "o", MEASURED, 4, "measured"),
+    predicted, measured = zip(*(run.values(THROUGHPUT) for run in runs), strict=True)
+    for reached, marker, color, size, label in (
+        (predicted, "s", CALIBRATED, 7, "predicted (calibrated)"),
+        (measured, "o", MEASURED, 4, "measured"),
     ):
-        reached = [value(getattr(run, source).metrics, "throughput_per_s") for run in runs]
         right.plot(rates, reached, marker, color=color, ms=size, label=label)
     right.set_xscale("log")
     right.xaxis.set_major_formatter("{x:g}")

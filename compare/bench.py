@@ -1,0 +1,116 @@
+"""The bench: what experiments share. A canary, the calibrations, and the rule about noise."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from compare.calibrate import Answering, Calibration, answering, answering_case, calibrate, cases
+from compare.canary import Canary
+from compare.case import Case
+from compare.inject import Injection
+from compare.measure import Measurement, expected_s, measure
+from compare.predict import Prediction, predict
+from compare.progress import Watch
+
+CALIBRATION_S, QUICK_CALIBRATION_S = 6.0, 3.0
+REPEATS = 2  # of a run over the noise limit, at most
+REPEATED = 0.15  # of the time planned may be spent on them, so that a comparison ends when it said it would
+
+Kind = tuple[str, float]  # of work, and its service time (s)
+Manner = tuple[bool, bool, int]  # of asking: over HTTP, on connections that are kept, about so many keys
+
+
+class Bench:
+    """Measures cases, each on a machine that was calibrated for it before."""
+
+    def __init__(self, canary: Canary, watch: Watch, injection: Injection, *, quick: bool, seed: int) -> None:
+        self.watch, self.injection = watch, injection
+        self.calibrations: dict[Kind, Calibration] = {}
+        self.afterwards: dict[Kind, Calibration] = {}
+        self.answers: dict[Manner, Answering] = {}
+        self._canary, self._seed, self._seconds = canary, seed, calibration_s(quick=quick)
+        self._repeats_left_s = REPEATED * watch.planned_s
+
+    def prepare(self, wanted: Iterable[Case]) -> None:
+        """Make the calibrations that these cases need."""
+        for case in wanted:
+            if case.calibration not in self.calibrations:
+                self.calibrations[case.calibration] = self._calibrated(case.calibration, "calibrating")
+            manner = manner_of(case)
+            if manner is not None and manner not in self.answers:
+                self.answers[manner] = answering(self._plainly, answering_case(case, self._seed))
+
+    def calibrate_again(self) -> None:
+        """Repeat the calibrations of messages, to notice a machine that has become another one."""
+        for kind in self.calibrations:
+            self.afterwards[kind] = self._calibrated(kind, "calibrating once more")
+
+    def predicted(self, case: Case, *, afterwards: bool = False) -> Prediction:
+        """Return what is predicted from the calibration made before, or from the one made at the end."""
+        known = (self.afterwards if afterwards else self.calibrations)[case.calibration]
+        found = self.answering(case)
+        return predict(case, known, None if found is None else found.answer_s)
+
+    def answering(self, case: Case) -> Answering | None:
+        """Return what questions cost; None where there are none."""
+        manner = manner_of(case)
+        return None if manner is None else self.answers[manner]
+
+    def measured(self, name: str, case: Case) -> Measurement:
+        """Measure a case; once more, at most REPEATS times, as long as the machine was too noisy meanwhile."""
+        repeated: list[str] = []
+        while True:
+            took_s = expected_s(case)
+            self.watch.begin(f"{name}: {case.label}", took_s)
+            found = measure(case, self._canary, self.injection, self.watch.passed)
+            self.watch.end()
+            loud = found.noise.loud
+            if loud is None or len(repeated) == REPEATS or took_s > self._repeats_left_s:
+                return replace(found, repeated=tuple(repeated))
+            repeated.append(loud)
+            self._repeats_left_s -= took_s
+            self.watch.more(took_s)
+            self.watch.console.print(f"  {case.label}: once more; {loud}", style="yellow")
+
+    def documents(self) -> list[dict[str, Any]]:
+        """Return what results say of the calibrations: before, afterwards, and by how much the hold has drifted."""
+        found = []
+        for kind, before in self.calibrations.items():
+            after = self.afterwards.get(kind)
+            drift = None if after is None else after.hold_s / before.hold_s - 1
+            found.append(before.document() | {"afterwards": after and after.document(), "drift": drift})
+        return found
+
+    def _calibrated(self, kind: Kind, what: str) -> Calibration:
+        planned = cases(*kind, self._seconds, self._seed)
+        return calibrate(*kind, partial(self._plainly, what=f"{what}: {kind[0]} {kind[1] * 1e3:g} ms"), planned)
+
+    def _plainly(self, case: Case, what: str = "calibrating: questions") -> Measurement:
+        self.watch.begin(what, expected_s(case))
+        found = measure(case, self._canary, Injection(), self.watch.passed)
+        self.watch.end()
+        return found
+
+
+def calibration_s(*, quick: bool) -> float:
+    """Return how long a calibration is to take, s."""
+    return QUICK_CALIBRATION_S if quick else CALIBRATION_S
+
+
+def manner_of(case: Case) -> Manner | None:
+    """Return in which manner questions are asked; None where there are none."""
+    if case.asking is not None:
+        return True, case.asking.keep_alive, case.state_keys
+    return (False, False, case.state_keys) if case.workload.query_rate_per_s else None
+
+
+def planned_s(wanted: Iterable[Case], *, quick: bool, seed: int) -> float:
+    """Return about how long calibrating for, and measuring, these cases takes, s; without repeats."""
+    every = list(wanted)
+    kinds = {case.calibration for case in every}
+    manners = {manner: case for case in every if (manner := manner_of(case)) is not None}
+    seconds = calibration_s(quick=quick)
+    twice = 2 * sum(expected_s(case) for kind in kinds for case in cases(*kind, seconds, seed))
+    asking = sum(expected_s(answering_case(case, seed)) for case in manners.values())
+    return twice + asking + sum(map(expected_s, every))

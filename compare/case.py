@@ -1,0 +1,65 @@
+"""A case: one run of an experiment, as the real thing is asked to make it."""
+
+import os
+import sys
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sim import Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Questions over HTTP while messages are processed, from a process of their own (`python -m real.ask`)."""
+
+    rate_per_s: float
+    seed: int = 1
+    keep_alive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One run: a workload, and how the real thing runs it.
+
+    `work`, `allocate` and `state_keys` are flags of `python -m real`. `asking`: questions come over HTTP, not from the
+    workload. `over_tcp`: the messages come from `python -m real.send`, with the workload's inbox on both sides.
+    `threads`: not the processor but so many threads of a child process it (see `compare.threads`).
+    """
+
+    label: str
+    workload: Workload
+    work: str = "sleep"
+    allocate: str = "lazy"
+    state_keys: int = 0
+    asking: Asking | None = None
+    over_tcp: bool = False
+    threads: int | None = None
+
+    @property
+    def calibration(self) -> tuple[str, float]:
+        """The kind of work and the service time (s) that have to be calibrated for it."""
+        return self.work, self.workload.service_s or 0.0
+
+    @property
+    def servers(self) -> int:
+        """How many messages can be in service at once: threads that compute share one GIL, where there is one."""
+        if self.threads is None or self.work == "sleep":
+            return self.threads or 1
+        return 1 if has_gil() else min(self.threads, os.cpu_count() or 1)
+
+    def document(self) -> dict[str, Any]:
+        """Return how it was run, as JSON has it; the workload's own description stands beside it."""
+        asking = self.asking
+        return {
+            "work": self.work,
+            "allocate": self.allocate,
+            "state_keys": self.state_keys,
+            "asking": asking and asdict(asking),
+            "over_tcp": self.over_tcp,
+            "threads": self.threads,
+        }
+
+
+def has_gil() -> bool:
+    """Whether this interpreter lets one thread compute at a time (Python 3.13 can be built so that it does not)."""
+    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())

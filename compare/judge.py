@@ -1,0 +1,104 @@
+"""Judge a run: its numbers against its prediction, under the rules of `compare.verdict`."""
+
+from collections.abc import Sequence
+
+from compare.ensemble import controlled
+from compare.experiment import Run
+from compare.metric import GROWTH, LATENCY, LEAST_MESSAGES, THROUGHPUT, Metric
+from compare.noise import Stall
+from compare.verdict import (
+    GROWTH_TOLERANCE,
+    LIMIT_TOLERANCE,
+    NEAR_THE_LIMIT,
+    Numbers,
+    Point,
+    controlled_document,
+    latency_tolerance,
+    word_of,
+)
+from sim.units import seconds
+
+
+def judge(run: Run, metric: Metric, tolerance: float | None, scale: float = 0.0) -> Point:
+    """Compare one metric of a run; errors are shares of `scale`, or of the prediction where that is 0."""
+    predicted, measured = run.values(metric)
+    band = run.prediction.band(metric)
+    adjusted = None if run.adjusted is None else metric.of(run.adjusted)
+    numbers = Numbers(
+        predicted, (band[0], band[1]), measured, scale or predicted, adjusted, _in_words(run.measurement.noise.stalls)
+    )
+    theory = run.theory(metric)
+    return point(run, metric, numbers, tolerance, theory, _ensemble(run, metric, theory), by_share=not scale)
+
+
+def point(
+    run: Run,
+    metric: Metric,
+    numbers: Numbers,
+    tolerance: float | None,
+    theory: float | None = None,
+    ensemble: dict[str, float] | None = None,
+    *,
+    by_share: bool = True,
+) -> Point:
+    """Return a point of numbers that may come from anywhere, under the same rules."""
+    word, reason = word_of(numbers, tolerance, run.utilization)
+    return Point(
+        run.label,
+        run.workload.describe(),
+        metric.name,
+        theory,
+        numbers.predicted,
+        list(numbers.band),
+        numbers.measured,
+        numbers.error,
+        (numbers.measured - theory) / (theory if by_share else numbers.scale) if theory else None,
+        tolerance,
+        word,
+        reason,
+        metric.title,
+        metric.unit,
+        run.utilization,
+        numbers.adjusted,
+        ensemble,
+        run.case.work,
+    )
+
+
+def _in_words(stalls: Sequence[Stall]) -> str:
+    """Say how long the machine stalled, and when for the longest."""
+    if not stalls:
+        return ""
+    longest = max(stalls, key=lambda stall: stall.lasting_s)
+    others = f", and {len(stalls) - 1} times more" if len(stalls) > 1 else ""
+    return f"the machine stalled {seconds(longest.lasting_s)} at {longest.at_s:.3g} s{others}"
+
+
+def _ensemble(run: Run, metric: Metric, theory: float | None) -> dict[str, float] | None:
+    if theory is None or metric not in LATENCY:
+        return None
+    name = metric.name.rpartition(".")[2]
+    found = controlled(run.measured.latency_s, run.prediction.nominal_path.latency_s, theory, name)
+    return controlled_document(found)
+
+
+def judge_latency(run: Run) -> list[Point]:
+    """Return mean and percentiles, each within the tolerance for this utilization."""
+    tolerance = latency_tolerance(run.utilization)
+    metrics = [metric for metric in LATENCY if len(run.workload) >= LEAST_MESSAGES[metric.name]]
+    return [judge(run, metric, tolerance) for metric in metrics]
+
+
+def judge_growth(run: Run) -> Point:
+    """Return the growth of a queue above the limit, within a share of capacity."""
+    return judge(run, GROWTH, GROWTH_TOLERANCE, scale=run.prediction.theory.capacity_per_s)
+
+
+def judge_limit(run: Run) -> Point:
+    """Return the throughput of a run in which there is always something to do."""
+    return judge(run, THROUGHPUT, LIMIT_TOLERANCE)
+
+
+def judge_run(run: Run) -> list[Point]:
+    """Return latency while there is a steady state, growth when there is none."""
+    return judge_latency(run) if run.utilization < NEAR_THE_LIMIT[1] else [judge_growth(run)]

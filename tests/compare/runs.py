@@ -1,0 +1,74 @@
+"""Runs that nobody measured: the model plays the real thing, on a machine that was never calibrated."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from compare.calibrate import Calibration
+from compare.case import Case
+from compare.experiment import Run
+from compare.measure import Measurement
+from compare.noise import Noise, Stall
+from compare.pairing import paired
+from compare.predict import Prediction, predict
+from compare.scene import columns_of
+from compare.vacations import with_stalls
+from sim.bands import HoldSamples
+
+
+def samples(seed: int = 17, service_s: float = 0.00515, spread_s: float = 3e-5) -> HoldSamples:
+    """What a quiet machine's calibration finds; another seed is another calibration of the same machine."""
+    rng = np.random.default_rng(seed)
+    return HoldSamples(
+        np.abs(rng.normal(8e-6, 2e-6, 600)),
+        rng.normal(service_s, spread_s, 600),
+        np.abs(rng.normal(2e-5, 5e-6, 150)),
+        rng.normal(service_s + 2e-5, spread_s, 150),
+    )
+
+
+def calibration(seed: int = 17, service_s: float = 0.00515, work: str = "sleep") -> Calibration:
+    """A calibration of a message that should take 5 ms, and holds the thread for a little longer."""
+    return Calibration(work, 0.005, samples(seed, service_s), 0, 0.0)
+
+
+def measured(
+    prediction: Prediction, *, seed: int = 99, slower: float = 1.0, delay_ns: int = 0, stalls: tuple[Stall, ...] = ()
+) -> Measurement:
+    """A run of the model as if it had been measured: as calibrated, or slower, or with a delay, or stalled."""
+    n = len(prediction.workload)
+    # Not from the samples that the prediction was made of: a calibration is a sample too.
+    own = samples(1000 + seed, prediction.hold_s - 8e-6).hold_times(n, np.random.default_rng(seed))
+    dispatch, processing, wakeup, woken = columns_of(own)
+    holds = (
+        dispatch + delay_ns,
+        np.rint(processing * slower).astype(np.int64),
+        wakeup + delay_ns,
+        np.rint(woken * slower).astype(np.int64),
+    )
+    holds = with_stalls(prediction.scene, holds, stalls, sleeps=True)
+    trajectory = prediction.scene.replay(holds).trajectory(prediction.trajectory.worker)
+    metrics = trajectory.metrics()
+    document: dict[str, Any] = {
+        "command": "python -m real",
+        "measured": metrics,
+        "environment": {"cpu_s": 0.1},
+        "instruments": {"cpu_s": {"mean": 5e-5}, "cpu_share": 0.01, "hold_s": prediction.hold_s},
+        "run": {},
+    }
+    noise = Noise(float(trajectory.finish_s.max()), stalls)
+    return Measurement(trajectory, document, noise, "python -m real", 0.0, {}, {})
+
+
+def compared(case: Case, *, calibrated: Calibration | None = None, answer_s: float | None = None, **other: Any) -> Run:
+    """Predict a case and run the model in place of the real thing."""
+    prediction = predict(case, calibrated or calibration(), answer_s)
+    found = measured(prediction, **other)
+    run = Run(case, prediction, found, answer_s=answer_s or 0.0)
+    stalls = found.noise.stalls
+    adjusted = None
+    if stalls:
+        holds = with_stalls(prediction.scene, prediction.holds, stalls, sleeps=True)
+        adjusted = prediction.scene.replay(holds).trajectory(prediction.trajectory.worker)
+    return replace(run, adjusted=adjusted, pairing=paired(run.predicted, run.measured, stalls, ()))
