@@ -77,7 +77,7 @@ def _adjusted(run: Run) -> Trajectory | None:
     if not stalls or run.case.threads:
         return None
     prediction = run.prediction
-    holds = with_stalls(prediction.scene, prediction.holds, stalls, sleeps=run.case.work == "sleep")
+    holds = with_stalls(prediction.scene, prediction.holds, stalls, sleeps=run.case.work != "cpu")
     return prediction.scene.replay(holds).trajectory(run.predicted.worker)
 
 

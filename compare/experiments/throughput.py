@@ -12,6 +12,7 @@ from compare.figures import draw, message_by_message
 from compare.judge import judge_limit, judge_run
 from compare.metric import LATENCY, MEAN, THROUGHPUT
 from compare.predict import Prediction
+from compare.timeline import queues_over_time, thread_picture
 from compare.verdict import NEAR_THE_LIMIT, Point
 from sim import MD1
 from sim.palette import CALIBRATED, MEASURED, NOMINAL
@@ -40,6 +41,8 @@ SERVICE_TIMES, QUICK_SERVICE_TIMES = 2400, 700  # length of a run below the limi
 OVERLOADED, QUICK_OVERLOADED = 1200, 400  # messages of a run above it, and at least so many service times of arrivals:
 GROWING, QUICK_GROWING = 320, 240  # growth is counted in whole messages, which a shorter run could not tell apart
 LIMIT_LOAD = 5.0
+# One run that is asked too, for the picture of the thread: its load, questions in a service time, service times.
+ASKED_LOAD, QUESTIONS, ASKED, QUICK_ASKED = 0.75, 0.2, 1200, 400
 
 
 def cases(options: Options) -> list[Case]:
@@ -51,14 +54,17 @@ def cases(options: Options) -> list[Case]:
         rate = load / options.service_s
         messages = max(round(load * spans), 20) if load < 1 else max(least, round(load * growing))
         made.append(Case(f"{rate:g}/s", options.workload(rate, messages)))
-    return made
+    rate, messages = ASKED_LOAD / options.service_s, round(ASKED_LOAD * (QUICK_ASKED if options.quick else ASKED))
+    asked = options.workload(rate, messages, query_rate_per_s=QUESTIONS / options.service_s)
+    return [*made, Case(f"{rate:g}/s, asked", asked)]
 
 
 def hypothesis(predictions: Sequence[Prediction]) -> str:
     """Return what is expected: where latency goes, and how fast the queue grows beyond the limit."""
     limit = 1 / predictions[0].hold_s
     steady = [found for found in predictions if found.utilization < NEAR_THE_LIMIT[0]] or predictions[:1]
-    first, last, fastest = steady[0], steady[-1], predictions[-1]
+    first, last = steady[0], max(steady, key=lambda found: found.utilization)
+    fastest = max(predictions, key=lambda found: found.utilization)
     growth = fastest.trajectory.metrics()["queue_growth_per_s"]
     return (
         f"Mean latency rises from {seconds(MEAN.of(first.trajectory))} at {first.case.label} to "
@@ -81,13 +87,14 @@ def answer(runs: Sequence[Run], points: Sequence[Point]) -> str:
     """Return the answer in a few sentences, with the numbers of these runs."""
     steady = _steady(runs)
     first, last = steady[0], steady[-1]
+    fastest = max(runs, key=_load)
     limit = max(THROUGHPUT.of(run.measured) for run in runs)
     return (
         f"Mean latency rises from {seconds(MEAN.of(first.measured))} at {first.label} to "
         f"{seconds(MEAN.of(last.measured))} at {last.label}. No rate got more than {digits(limit, 4)}/s out of the "
         f"thread, and 1/hold of the calibration is {digits(1 / runs[0].prediction.hold_s, 4)}/s: from there on the "
-        f"queue has no end. At {runs[-1].label} it grew by "
-        f"{digits(runs[-1].measurement.metrics['queue_growth_per_s'])} messages every second."
+        f"queue has no end. At {fastest.label} it grew by "
+        f"{digits(fastest.measurement.metrics['queue_growth_per_s'])} messages every second."
     )
 
 
@@ -101,7 +108,8 @@ def facts(runs: Sequence[Run]) -> dict[str, float]:
 
 
 def _steady(runs: Sequence[Run]) -> list[Run]:
-    return [run for run in runs if run.utilization < 1] or list(runs[:1])
+    """Return the runs that keep up, by their rates, but for the one that is asked too."""
+    return [run for run in runs if run.utilization < 1 and not run.workload.query_rate_per_s] or list(runs[:1])
 
 
 # -- figures --------------------------------------------------------------------------------------------------------
@@ -124,7 +132,7 @@ def figures(directory: Path, runs: Sequence[Run], points: Sequence[Point]) -> di
         directory,
         "queue",
         "Where they agree, measured and predicted queue cannot be told apart. Dashed: growth from the flags.",
-        lambda figure: _queue_over_time(figure, growing),
+        lambda figure: queues_over_time(figure, growing),
         (max(10.0, 3.0 * len(growing)), 4.2),
     )
     drawn |= draw(
@@ -140,6 +148,14 @@ def figures(directory: Path, runs: Sequence[Run], points: Sequence[Point]) -> di
         "Where they agree, the two upper curves are one, and the difference below stays near 0.",
         lambda figure: message_by_message(figure, closest),
         (10.0, 5.2),
+    )
+    drawn |= draw(
+        directory,
+        "thread",
+        "Where they agree, the two curves are one. Below: dispatch and answers are drawn wider than the microseconds "
+        "that they take.",
+        lambda figure: thread_picture(figure, runs[-1]),
+        (10.0, 4.6),
     )
     return drawn
 
@@ -175,30 +191,6 @@ def _theory_curve(axes: "Axes", run: Run, name: str) -> None:
     tail = {"p50": 0.5, "p95": 0.05, "p99": 0.01}[name]
     curve = [float(MD1(float(rate), service_s).latency.isf(tail)) * 1e3 for rate in rates]
     axes.plot(rates, curve, "--", color=NOMINAL, lw=1.2, label="theory from the flags (M/D/1, steady state)")
-
-
-def _queue_over_time(figure: "Figure", growing: Sequence[Run]) -> None:
-    if not growing:
-        return
-    panels = np.atleast_1d(figure.subplots(1, len(growing)))
-    for axes, run in zip(panels, growing, strict=True):
-        last_s = float(run.predicted.arrival_s[-1])
-        growth = run.prediction.theory.queue_growth_per_s or 0.0
-        axes.plot([0, last_s], [0, growth * last_s], "--", color=NOMINAL, lw=1.2, label="theory from the flags")
-        for trajectory, color, width, label in (
-            (run.predicted, CALIBRATED, 3.0, "predicted (calibrated)"),
-            (run.measured, MEASURED, 1.0, "measured"),
-        ):
-            instants, waiting = trajectory.queue_steps()
-            axes.step(instants, waiting, where="post", color=color, lw=width, label=label, rasterized=True)
-        end_s = float(run.measured.finish_s.max())
-        axes.axvline(last_s, color="#999999", lw=0.8, ls=":")
-        axes.set_xlim(0, end_s)
-        axes.set_ylim(bottom=0)
-        axes.set_title(f"{run.label}: +{digits(run.measurement.metrics['queue_growth_per_s'])} a second")
-        axes.set_xlabel("time, s (dotted: arrivals end)")
-    panels[0].set_ylabel("messages waiting")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
 
 
 def _throughput(figure: "Figure", runs: Sequence[Run], below: Run, above: Run) -> None:
