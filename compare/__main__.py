@@ -2,7 +2,9 @@
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 # One thread is enough for the arithmetic here, and the machine has better to do while the real thing runs.
@@ -53,12 +55,13 @@ def _experiments(argv: Sequence[str]) -> None:
     parser = _parser("python -m compare", EXAMPLES)
     parser.add_argument("experiment", help=f"all, list, point, report, or one of: {names}")
     add_workload_flags(parser, ALL_FLAGS)
+    parser.add_argument("--trace", metavar="FILE[:COLUMN]", help="a recording that the experiment arrivals plays too")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter runs")
     parser.add_argument("--resume", action="store_true", help="go on with a comparison that was interrupted")
     _add_ends(parser)
     args = parser.parse(argv)
     wanted = _wanted(args.experiment)
-    options = _options(workload_from(args), quick=args.quick)
+    options = replace(_options(workload_from(args), quick=args.quick), trace=_trace(args.trace, wanted))
     session = Session(
         wanted,
         options,
@@ -143,6 +146,21 @@ def _wanted(experiment: str) -> dict[str, Experiment]:
             f"{experiment}: no such experiment; give all, list, point, report or one of {', '.join(known)}"
         )
     return {name: experiments.load(name) for name in (known if experiment == "all" else [experiment])}
+
+
+def _trace(trace: str | None, wanted: Iterable[str]) -> str | None:
+    """Return a recording that can be played at any rate; UsageError says what is wrong with it."""
+    if trace is None:
+        return None
+    if "arrivals" not in wanted:
+        raise UsageError(f"--trace {trace}: only the experiment arrivals plays it; write --arrivals trace:{trace}")
+    try:
+        notes = Workload(arrivals=f"trace:{trace}", rate_per_s=100.0).notes
+    except RecordingError as error:
+        raise UsageError(f"--trace {error}") from None
+    for note in notes:
+        print(note, file=sys.stderr)
+    return trace
 
 
 def _options(workload: Workload, *, quick: bool) -> Options:

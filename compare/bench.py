@@ -1,10 +1,11 @@
 """The bench: what experiments share. A canary, the calibrations, and the rule about noise."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from compare.buffers import Buffers, filled, filling_case
 from compare.calibrate import Answering, Calibration, answering, answering_case, calibrate, cases
 from compare.canary import Canary
 from compare.case import Case
@@ -14,8 +15,9 @@ from compare.predict import Prediction, predict
 from compare.progress import Watch
 
 CALIBRATION_S, QUICK_CALIBRATION_S = 6.0, 3.0
+AGAIN = 0.5  # of that, at the end: to notice a machine that drifted takes less than to predict from it
 REPEATS = 2  # of a run over the noise limit, at most
-REPEATED = 0.15  # of the time planned may be spent on them, so that a comparison ends when it said it would
+REPEATED = 0.15  # of the time planned may be spent on them, so that a comparison ends about when it said it would
 
 Kind = tuple[str, float]  # of work, and its service time (s)
 Manner = tuple[bool, bool, int]  # of asking: over HTTP, on connections that are kept, about so many keys
@@ -29,28 +31,43 @@ class Bench:
         self.calibrations: dict[Kind, Calibration] = {}
         self.afterwards: dict[Kind, Calibration] = {}
         self.answers: dict[Manner, Answering] = {}
+        # Of what comes over TCP to an inbox that can be full:
+        self.buffers: dict[Kind, Buffers] = {}
+        self.buffers_afterwards: dict[Kind, Buffers] = {}
+        self._fillings: dict[Kind, Case] = {}
         self._canary, self._seed, self._seconds = canary, seed, calibration_s(quick=quick)
-        self._repeats_left_s = REPEATED * watch.planned_s
+        self._repeats_left_s = 0.0
 
-    def prepare(self, wanted: Iterable[Case]) -> None:
+    def prepare(self, wanted: Sequence[Case]) -> None:
         """Make the calibrations that these cases need."""
+        longest_s = max(map(expected_s, wanted), default=0.0)
+        self._repeats_left_s = max(REPEATED * self.watch.planned_s, REPEATS * longest_s)
         for case in wanted:
             if case.calibration not in self.calibrations:
-                self.calibrations[case.calibration] = self._calibrated(case.calibration, "calibrating")
+                self.calibrations[case.calibration] = self._calibrated(case.calibration, "calibrating", self._seconds)
             manner = manner_of(case)
             if manner is not None and manner not in self.answers:
                 self.answers[manner] = answering(self._plainly, answering_case(case, self._seed))
+            if can_be_full(case) and case.calibration not in self.buffers:
+                self._fillings[case.calibration] = filling_case(case, self._seed)
+                self.buffers[case.calibration] = self._filled(case.calibration, "calibrating")
 
     def calibrate_again(self) -> None:
         """Repeat the calibrations of messages, to notice a machine that has become another one."""
         for kind in self.calibrations:
-            self.afterwards[kind] = self._calibrated(kind, "calibrating once more")
+            self.afterwards[kind] = self._calibrated(kind, "calibrating once more", AGAIN * self._seconds)
+        for kind in self._fillings:
+            self.buffers_afterwards[kind] = self._filled(kind, "calibrating once more")
 
     def predicted(self, case: Case, *, afterwards: bool = False) -> Prediction:
         """Return what is predicted from the calibration made before, or from the one made at the end."""
         known = (self.afterwards if afterwards else self.calibrations)[case.calibration]
         found = self.answering(case)
-        return predict(case, known, None if found is None else found.answer_s)
+        buffers = None
+        if can_be_full(case):
+            buffers = (self.buffers_afterwards if afterwards else self.buffers)[case.calibration]
+            known = replace(known, samples=buffers.samples)
+        return predict(case, known, None if found is None else found.answer_s, buffers=buffers)
 
     def answering(self, case: Case) -> Answering | None:
         """Return what questions cost; None where there are none."""
@@ -82,9 +99,13 @@ class Bench:
             found.append(before.document() | {"afterwards": after and after.document(), "drift": drift})
         return found
 
-    def _calibrated(self, kind: Kind, what: str) -> Calibration:
-        planned = cases(*kind, self._seconds, self._seed)
+    def _calibrated(self, kind: Kind, what: str, seconds: float) -> Calibration:
+        planned = cases(*kind, seconds, self._seed)
         return calibrate(*kind, partial(self._plainly, what=f"{what}: {kind[0]} {kind[1] * 1e3:g} ms"), planned)
+
+    def _filled(self, kind: Kind, what: str) -> Buffers:
+        measured = partial(self._plainly, what=f"{what}: socket buffers")
+        return filled(measured, self._fillings[kind], self.calibrations[kind])
 
     def _plainly(self, case: Case, what: str = "calibrating: questions") -> Measurement:
         self.watch.begin(what, expected_s(case))
@@ -105,12 +126,21 @@ def manner_of(case: Case) -> Manner | None:
     return (False, False, case.state_keys) if case.workload.query_rate_per_s else None
 
 
+def can_be_full(case: Case) -> bool:
+    """Return whether a sender may have to wait until socket buffers and an inbox have room."""
+    return case.over_tcp and case.workload.inbox is not None
+
+
 def planned_s(wanted: Iterable[Case], *, quick: bool, seed: int) -> float:
     """Return about how long calibrating for, and measuring, these cases takes, s; without repeats."""
     every = list(wanted)
     kinds = {case.calibration for case in every}
     manners = {manner: case for case in every if (manner := manner_of(case)) is not None}
     seconds = calibration_s(quick=quick)
-    twice = 2 * sum(expected_s(case) for kind in kinds for case in cases(*kind, seconds, seed))
+    twice = sum(
+        expected_s(case) for kind in kinds for part in (1.0, AGAIN) for case in cases(*kind, part * seconds, seed)
+    )
     asking = sum(expected_s(answering_case(case, seed)) for case in manners.values())
-    return twice + asking + sum(map(expected_s, every))
+    over_tcp = {case.calibration: case for case in every if can_be_full(case)}
+    filling = 2 * sum(expected_s(filling_case(case, seed)) for case in over_tcp.values())
+    return twice + asking + filling + sum(map(expected_s, every))

@@ -130,7 +130,8 @@ def answering_case(case: Case, seed: int) -> Case:
         seed=(seed + 2) % 2**63,
     )
     asking = case.asking and Asking(QUESTIONS_PER_S, (seed + 2) % 2**63, case.asking.keep_alive)
-    return Case("questions", workload, "none", state_keys=case.state_keys, asking=asking)
+    # Made beforehand: nobody is told the state of a worker that has not been heard of.
+    return Case("questions", workload, "none", "eager", case.state_keys, asking)
 
 
 def answering(measure: Measure, planned: Case) -> Answering:

@@ -1,7 +1,9 @@
-"""The canary: a process of its own that only notes when it was woken late, which is when the machine stalled.
+"""The canary: a process of its own that only notes when the machine stalled, for itself or for the run it watches.
 
-It sleeps to instants `PERIOD_S` apart and is woken by nothing else, so what it costs the machine is known. A stall
-that begins between two of these is told from the second on: too short by half a period, on average.
+It is woken every `PERIOD_S` and by nothing else, so what it costs the machine is known. It was woken late: a stall. If
+that began between two wakings it is told from the second on, too short by half a period on average. Time that it spent
+in the queue for a processor is no stall: what it queues behind may be the very run that it watches. Of that run it
+notes the opposite, the time in the queue, because nothing but the rest of the machine can be what it queues behind.
 """
 
 import gc
@@ -12,8 +14,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 
 from compare.noise import LEAST_STALL_S, Stall
@@ -21,48 +25,87 @@ from sim.command import CommandError
 
 PERIOD_S = 0.002
 _ANSWER_S, _LOOK_S, _PATIENCE_S = 10.0, 0.001, 1.0
+_QUESTION, _NOBODY = "?", "0"
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """What a sleeper needs to know: the time (s), how to sleep, and how long in all it was awake and had no processor."""
+    """What a sleeper needs: the time, s, and sleep."""
 
     now_s: Callable[[], float]
     sleep: Callable[[float], object]
-    queued_s: Callable[[], float]
 
 
-def watch(asked: int, told: int, clock: Clock) -> None:
-    """Write a line `at_s lasting_s` to `told` whenever a sleep ends late, until `asked` is at its end.
+def watch(asked: int, told: int, clock: Clock, processes: Path) -> None:
+    """Write a line `at_s lasting_s waited` to `told` for each stall until `asked` is at its end, both file descriptors.
 
-    `at_s` is when it should have ended. Whatever is read from `asked` is answered by a line with one instant: every
-    stall that began before it is written. Both are file descriptors.
+    A sleep that ends late is one, from when it should have ended on; the time in the queue, which comes last, is left
+    out. Time that the watched process has spent in the queue since the last look is one that ends now. What is asked
+    is one word a line: a process, to be watched from now on, or `?`, which is answered by a line with one instant:
+    every stall that ended before it is written. `processes` is where the system tells of them.
     """
-    due_s, queued_s = clock.now_s(), clock.queued_s()
+    due_s, own, watched = clock.now_s(), Queue(processes / "thread-self"), Queue(processes / _NOBODY)
     while True:
         due_s += PERIOD_S
         clock.sleep(max(due_s - clock.now_s(), 0.0))
-        heard = bool(select.select((asked,), (), (), 0)[0])
-        if heard and not os.read(asked, 4096):
+        heard = _heard(asked)
+        if heard is None:
             return  # whoever started it has closed this, or is gone
         # The clock is read after the question is: a stall before the question is then never behind the answer.
-        woken_s, before_s, queued_s = clock.now_s(), queued_s, clock.queued_s()
-        lasting_s = woken_s - due_s - (queued_s - before_s)
-        if lasting_s > LEAST_STALL_S:
-            os.write(told, f"{due_s!r} {lasting_s!r}\n".encode())
+        woken_s, queued_s = clock.now_s(), watched.more_s()
+        _note(told, Stall(due_s, woken_s - due_s - own.more_s()))
+        _note(told, Stall(woken_s - queued_s, queued_s, waited=True))
         if woken_s > due_s + LEAST_STALL_S:
             due_s = woken_s
-        if heard:
-            os.write(told, f"{woken_s!r}\n".encode())
+        for word in heard:
+            if word == _QUESTION:
+                os.write(told, f"{woken_s!r}\n".encode())
+            else:
+                watched.close()
+                watched = Queue(processes / word)
 
 
-def wall_clock() -> Clock:
-    """Return the monotonic clock, which all processes share; nobody is queued on a system that does not tell."""
-    try:
-        account = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
-    except OSError:
-        return Clock(time.monotonic, time.sleep, lambda: 0.0)
-    return Clock(time.monotonic, time.sleep, lambda: int(os.pread(account, 64, 0).split()[1]) / 1e9)
+def _heard(asked: int) -> list[str] | None:
+    """Return the words that have come; None at the end."""
+    if not select.select((asked,), (), (), 0)[0]:
+        return []
+    heard = os.read(asked, 4096)
+    return heard.decode().split() if heard else None
+
+
+def _note(told: int, stall: Stall) -> None:
+    if stall.lasting_s >= LEAST_STALL_S:
+        os.write(told, f"{stall.at_s!r} {stall.lasting_s!r} {stall.waited:d}\n".encode())
+
+
+class Queue:
+    """How long the main thread of a process stands ready and has no processor, as the system counts it.
+
+    Of a process that has gone there is no more to tell, nor where the system does not tell.
+    """
+
+    def __init__(self, process: Path) -> None:
+        self._account: int | None = None
+        with suppress(OSError):
+            self._account = os.open(process / "schedstat", os.O_RDONLY)
+        self._before_ns = 0
+        self.more_s()  # what was before is not told
+
+    def more_s(self) -> float:
+        """Return how long it was since this was last asked, s."""
+        if self._account is None:
+            return 0.0
+        try:
+            now_ns = int(os.pread(self._account, 64, 0).split()[1])
+        except ProcessLookupError:
+            return 0.0
+        more_ns, self._before_ns = now_ns - self._before_ns, now_ns
+        return more_ns / 1e9
+
+    def close(self) -> None:
+        """Ask no more."""
+        if self._account is not None:
+            os.close(self._account)
 
 
 class Canary:
@@ -96,6 +139,15 @@ class Canary:
         """The process."""
         return self._child.pid
 
+    @contextmanager
+    def watching(self, pid: int) -> Iterator[None]:
+        """Note also when a process stands ready and has no processor, while this is entered; it may end meanwhile."""
+        self._say(str(pid))
+        try:
+            yield
+        finally:
+            self._say(_NOBODY)
+
     def stalls(self, begin_s: float, end_s: float) -> tuple[Stall, ...]:
         """Return the stalls that overlap the time between two instants of the past, on the monotonic clock.
 
@@ -106,12 +158,8 @@ class Canary:
 
     def _catch_up(self) -> None:
         """Ask, and read until it has answered: of a stall that has just ended it may not have written yet."""
-        assert self._child.stdin is not None
         asked_s = time.monotonic()
-        try:
-            self._child.stdin.write(b"?")
-        except BrokenPipeError:
-            raise self._lost() from None
+        self._say(_QUESTION)
         while True:
             self._read_on()
             if self._noted_s >= asked_s:
@@ -120,15 +168,20 @@ class Canary:
                 raise self._lost()
             time.sleep(_LOOK_S)
 
+    def _say(self, word: str) -> None:
+        assert self._child.stdin is not None
+        with suppress(BrokenPipeError):  # that it has gone is noticed when it does not answer
+            self._child.stdin.write(f"{word}\n".encode())
+
     def _read_on(self) -> None:
         # Not by read(): the place in the file is shared, and the next line would be written wherever that has gone.
         size = os.fstat(self._told.fileno()).st_size - self._read
         whole, end, _ = os.pread(self._told.fileno(), size, self._read).rpartition(b"\n")
         self._read += len(whole + end)
         for line in whole.splitlines():
-            at_s, *lasting_s = map(float, line.split())
-            if lasting_s:
-                self._stalls.append(Stall(at_s, *lasting_s))
+            at_s, *rest = map(float, line.split())
+            if rest:
+                self._stalls.append(Stall(at_s, rest[0], bool(rest[1])))
             else:
                 self._noted_s = at_s
 
@@ -162,7 +215,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()
     gc.disable()
-    watch(sys.stdin.fileno(), sys.stdout.fileno(), wall_clock())
+    watch(sys.stdin.fileno(), sys.stdout.fileno(), Clock(time.monotonic, time.sleep), Path("/proc"))
 
 
 if __name__ == "__main__":

@@ -44,6 +44,11 @@ class Child:
         self._process.wait()
 
     @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
+    @property
     def typed(self) -> str:
         """The command as a user would type it."""
         return as_typed(self.module, self.words)

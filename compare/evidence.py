@@ -1,23 +1,25 @@
 """What a summary knows, found by name: facts of an experiment, calibrations, and points; None where it knows nothing.
 
-Facts that the closing questions and the claims ask for, by experiment; each is left out where it is not there:
+Facts that the closing questions and the claims ask for, by experiment; what is not there is told of as not tried:
 
-throughput  `limit_per_s`, `calibrated_limit_per_s`, `nominal_limit_per_s`
-work        by kind of work `<work>.cpu_share` (CPU time / wall time while a message is processed),
-            `<work>.limit_per_s` (measured), `<work>.hold_s`
-gil         `<work>.<threads>.throughput_per_s`
-queries     `floor_s` (the least that asking takes the client), `asked` and `overlapping` (questions whose answer was
-            begun while a message was processed)
-workers     `throughput_per_worker_per_s`
+work     by kind of work `cpu_share` (CPU time / wall time while a message is processed), and, for where no threads
+         were tried, `limit_per_s` and `hold_s`
+gil      by kind of work and number of threads, as in `sleep × 4`, `throughput_per_s` and `processors_busy`
+queries  `floor_s` (the least that asking takes the client), `answer_s` (for how long an answer keeps the thread)
+
+All else comes from points: throughput_per_s above the limit, latency_s.mean, and those of questions.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+THREADS = re.compile(r"(?P<work>\w+) × (?P<count>\d+)\.throughput_per_s")
 SATURATED = 1.05  # utilization from which on throughput is the limit, not what is offered
 
 Point = Mapping[str, Any]
+Kind = tuple[str, float]  # of work, and its service time (s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +35,13 @@ class Evidence:
 
     def fact(self, experiment: str, name: str) -> float | None:
         """Return one number of an experiment."""
+        return self.facts(experiment).get(name)
+
+    def facts(self, experiment: str) -> dict[str, float]:
+        """Return the numbers of an experiment by name, those of groups as `group.name`."""
         entry = self.entry(experiment)
-        value = entry["facts"].get(name) if entry else None
-        return float(value) if isinstance(value, int | float) else None
+        told = flat(entry["facts"]) if entry else {}
+        return {name: float(value) for name, value in told.items() if isinstance(value, int | float)}
 
     def points(self, metric: str, *, without: tuple[str, ...] = ()) -> Iterator[tuple[str, Point]]:
         """Yield the points of a metric, each with its experiment's name."""
@@ -49,8 +55,8 @@ class Evidence:
         return next((one for one in found if (one["work"], one["service_s"]) == (work, service_s)), None)
 
     @property
-    def kinds(self) -> list[tuple[str, float]]:
-        """The kinds of work with their service time (s), in the order in which they were calibrated."""
+    def kinds(self) -> list[Kind]:
+        """What was calibrated, in that order."""
         return [(found["work"], found["service_s"]) for found in self.summary["calibrations"]]
 
     @property
@@ -65,28 +71,50 @@ class Evidence:
         return [point["work"] for entry in entries for point in entry["points"] if point["work"]]
 
     @property
-    def limit_per_s(self) -> float | None:
-        """The highest throughput of the work that most experiments are about, as measured."""
-        return self.fact("throughput", "limit_per_s")
+    def main(self) -> Mapping[str, Any] | None:
+        """The calibration of what most experiments are about: sleep of the time asked for, else the first; or None."""
+        asked = self.calibration("sleep", self.summary["options"]["service_s"])
+        return asked or next(iter(self.summary["calibrations"]), None)
 
-    def limits(self) -> dict[tuple[str, float], Point]:
+    def limits(self) -> dict[Kind, Point]:
         """Return the points that tell the limit of one thread, by kind of work and service time (s)."""
-        found: dict[tuple[str, float], Point] = {}
+        found: dict[Kind, Point] = {}
         for _, point in self.points("throughput_per_s", without=("gil",)):
             if (point["utilization"] or 0.0) >= SATURATED and point["nominal"]:
                 found.setdefault((point["work"], point["workload"]["service_s"]), point)
         return found
 
+    def asked(self, work: str | None = None) -> list[Point]:
+        """Return the p99s of questions, the busiest thread last: as a client saw them, or else as the loop did."""
+        for metric in ("queries.seen_s.p99", "queries.latency_s.p99"):
+            found = [point for _, point in self.points(metric) if work in (None, point["work"])]
+            if found:
+                return sorted(found, key=lambda point: point["utilization"] or 0.0)
+        return []
+
     def threads(self, work: str) -> dict[int, float]:
         """Return messages/s by number of threads, fewest first."""
-        entry = self.entry("gil")
         found = {}
-        for name, value in (entry["facts"] if entry else {}).items():
-            kind, _, rest = name.partition(".")
-            count, _, what = rest.partition(".")
-            if kind == work and count.isdecimal() and what == "throughput_per_s" and isinstance(value, int | float):
-                found[int(count)] = float(value)
+        for name, per_s in self.facts("gil").items():
+            match = THREADS.fullmatch(name)
+            if match and match["work"] == work:
+                found[int(match["count"])] = per_s
         return dict(sorted(found.items()))
+
+
+def flat(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return facts that may be in groups as one list of them.
+
+    >>> flat({"p99_s": 0.1, "sleep": {"2": {"limit_per_s": 200.0}}})
+    {'p99_s': 0.1, 'sleep.2.limit_per_s': 200.0}
+    """
+    found: dict[str, Any] = {}
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            found |= {f"{name}.{inner}": one for inner, one in flat(value).items()}
+        else:
+            found[name] = value
+    return found
 
 
 def not_run(experiment: str) -> str:

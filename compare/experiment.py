@@ -26,6 +26,7 @@ class Options:
     popularity: str = "uniform"
     seed: int = 1
     recorded: int | None = None  # messages that a recording holds: no run can have more
+    trace: str | None = None  # a recording for the experiment that is about arrivals
 
     def workload(self, rate_per_s: float, messages: int, **changes: Any) -> Workload:
         """Return a workload of this rate; of a recording the first messages, stretched so that *they* have it.

@@ -1,10 +1,10 @@
-"""The sentences at the top of the report: how good predictions were, where theory alone misses, what the machine did."""
+"""What the report says first: how good predictions were, where theory alone misses, and what the machine did."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from compare.attribution import FINITE_SAMPLE, REST
-from compare.noise import of_document
+from compare.noise import Noise, of_document
 from compare.verdict import NEAR_THE_LIMIT
 from sim.units import digits, percent, seconds
 
@@ -26,18 +26,30 @@ def headline(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def predicted(accuracy: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """Yield a sentence for each kind of work: the median path errors, and the correlation message by message."""
-    found = {work: of for work, of in accuracy.items() if of["mean"] is not None}
-    if not found:
+    """Yield the median path errors by kind of work, and the correlation message by message."""
+    works = sorted((work for work, of in accuracy.items() if of["mean"] is not None), key=lambda work: work != "sleep")
+    if not works:
         yield "No run up to a utilization of 0.9 had its latency predicted."
-    for work, of in found.items():
-        p99 = "" if of["p99"] is None else f" and p99 within {percent(of['p99'])}"
-        correlation = of["correlation"]
-        alike = "" if correlation is None else f"; message by message the correlation is {digits(correlation, 4)}"
-        yield (
-            f"With {work} work, mean latency was predicted within {percent(of['mean'])}{p99} in the median of "
-            f"{of['runs']} runs with a utilization up to 0.9{alike}."
-        )
+        return
+    told = "; ".join(f"with {work} work {_apart(accuracy[work])}" for work in works)
+    yield f"Measured against predicted on the same arrivals, in the median of runs up to a utilization of 0.9: {told}."
+
+
+def _apart(of: Mapping[str, Any]) -> str:
+    """Say how far apart they were, and in how many runs."""
+    p99 = "" if of["p99"] is None else f" and {percent(of['p99'])} of p99"
+    runs = "1 run" if of["runs"] == 1 else f"{of['runs']} runs"
+    alike = "" if of["correlation"] is None else f", correlation message by message {correlation(of['correlation'])}"
+    return f"{percent(of['mean'])} of mean latency{p99} ({runs}{alike})"
+
+
+def correlation(value: float | None) -> str:
+    """Return a correlation; only one that is 1 reads 1.
+
+    >>> correlation(0.99304), correlation(0.99998), correlation(1.0), correlation(None)
+    ('0.993', '> 0.9999', '1', '–')
+    """
+    return "> 0.9999" if value is not None and 0.99995 <= value < 1 else digits(value, 4)
 
 
 def theory_alone(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -48,10 +60,10 @@ def theory_alone(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         return
     entry, point = max(gaps, key=lambda found: abs(gap(found[1]) or 0.0))
     nominal_s, estimate_s = point["nominal"], point["ensemble"]["estimate"]
+    steady = f"{seconds(estimate_s)} is what this run says of the steady state, {percent(gap(point), signed=True)}"
     yield (
-        f"Theory from the flags alone is furthest off at {point['label']} ({entry['name']}): it says a {point['title']} of "
-        f"{seconds(nominal_s)}, and {seconds(estimate_s)} is what this run says of the steady state, "
-        f"{percent(gap(point), signed=True)}."
+        f"Theory from the flags alone is furthest off at {point['label']} ({entry['name']}): it says a "
+        f"{point['title']} of {seconds(nominal_s)}, and {steady}."
     )
     yield from named(entry, point)
 
@@ -60,9 +72,10 @@ def gap(point: Mapping[str, Any]) -> float | None:
     """Return by how much theory misses the steady state as a run tells it, as a share; None where it cannot be told."""
     kind, _, statistic = point["metric"].partition(".")
     steady = point["utilization"] is not None and point["utilization"] < NEAR_THE_LIMIT[0]
-    if kind != "latency_s" or statistic not in ATTRIBUTED or not steady or not point["ensemble"] or not point["nominal"]:
+    if kind != "latency_s" or statistic not in ATTRIBUTED or not steady:
         return None
-    return float(point["ensemble"]["estimate"] / point["nominal"] - 1)
+    known = point["ensemble"] and point["nominal"]
+    return float(point["ensemble"]["estimate"] / point["nominal"] - 1) if known else None
 
 
 def named(entry: Mapping[str, Any], point: Mapping[str, Any]) -> Iterator[str]:
@@ -78,7 +91,7 @@ def named(entry: Mapping[str, Any], point: Mapping[str, Any]) -> Iterator[str]:
     causes = sorted(parts.keys() - {FINITE_SAMPLE, REST}, key=lambda cause: -abs(parts[cause]))
     told = " and ".join(f"{cause} ({_added(parts[cause])})" for cause in causes[:2] if parts[cause])
     if told:
-        yield f"Most of that is {told}; without a name is {seconds(abs(parts[REST]))}."
+        yield f"The attribution names {told}; without a name is {seconds(abs(parts[REST]))}."
 
 
 def _added(value_s: float) -> str:
@@ -88,29 +101,31 @@ def _added(value_s: float) -> str:
 def machine(entries: Sequence[Mapping[str, Any]], calibrations: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Say how often runs were repeated, for how long the machine stalled, and how far it has drifted."""
     noises = [noise for entry in entries for noise in entry["noise"]]
-    runs = [
-        of_document({name: value for name, value in noise.items() if name not in ("label", "repeated")})
-        for noise in noises
-    ]
+    runs = [noise_of(noise) for noise in noises]
     repeats = sum(len(noise["repeated"]) for noise in noises)
     loud = sum(run.loud is not None for run in runs)
-    yield (
-        f"{_counted(repeats, 'run')} of {len(runs)} had to be repeated because the machine was taken away, and "
-        f"{loud} of those that count were still over the limit for noise."
-        if repeats or loud
-        else f"None of {len(runs)} runs had to be repeated."
-    )
+    if repeats or loud:
+        tried = "attempt was" if repeats == 1 else "attempts were"
+        still = (
+            f"; of the {len(runs)} that count, {loud} {'is' if loud == 1 else 'are'} over it even so" if loud else ""
+        )
+        yield f"{repeats} {tried} repeated because the machine was over the limit for noise{still}."
+    else:
+        yield f"It was quiet enough: of {len(runs)} run{'' if len(runs) == 1 else 's'} none had to be repeated."
     measured_s, stalled_s = sum(run.seconds_s for run in runs), sum(run.stalled_s for run in runs)
     longest_s = max((run.longest_s for run in runs), default=0.0)
     if measured_s:
-        yield f"It stalled for {percent(stalled_s / measured_s)} of the time measured, {seconds(longest_s)} at the longest."
+        share = percent(stalled_s / measured_s)
+        yield f"It stalled for {share} of the time measured, {seconds(longest_s)} at the longest."
     drifts = [found["drift"] for found in calibrations if found["drift"] is not None]
     if drifts:
         most = max(drifts, key=abs)
-        yield f"From the first calibration to the last, a message's hold drifted by {percent(most, signed=True)}" + (
-            "." if len(drifts) == 1 else f" at most ({len(drifts)} kinds of work and service time)."
+        yield (
+            f"From the first calibration to the last, how long a message holds the thread drifted by "
+            f"{percent(most, signed=True)}{' at most' if len(drifts) > 1 else ''}."
         )
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count or 'No'} {what}s"
+def noise_of(noise: Mapping[str, Any]) -> Noise:
+    """Return a run's noise as its entry has it, beside the run's label and its repeats."""
+    return of_document({name: value for name, value in noise.items() if name not in ("label", "repeated")})

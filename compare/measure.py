@@ -12,7 +12,7 @@ import numpy as np
 
 from compare.canary import Canary
 from compare.case import Case
-from compare.children import Child, MeasurementError
+from compare.children import POLL_S, Child, MeasurementError
 from compare.inject import Injection
 from compare.noise import Noise, noise_of
 from compare.tables import Table, read_table
@@ -62,6 +62,11 @@ def working_s(case: Case) -> float:
     return max(last_s, service_s / (case.threads if case.threads and case.work == "sleep" else 1))
 
 
+def asking_s(case: Case) -> float:
+    """Return for how much of a run questions come over HTTP, s."""
+    return max(working_s(case) - ASKER_STARTS_S, LEAST_ASKING_S)
+
+
 def expected_s(case: Case) -> float:
     """Return about how long measuring a case takes, s."""
     more_s = 1.0 if case.over_tcp else 0.0
@@ -78,7 +83,7 @@ def measure(case: Case, canary: Canary, injection: Injection, on_wait: OnWait = 
         directory = Path(name)
         began_s = time.monotonic()
         run = _run_over_tcp if case.over_tcp else _run_in_process
-        document, clients, words = run(case, injection, directory, children, on_wait, most_s)
+        document, clients, words = run(case, injection, directory, children, canary, on_wait, most_s)
         ended_s = time.monotonic()
         trajectory = Trajectory.read_csv(directory / "trajectory.csv")
         tables = {table: read_table(directory / f"{table}.csv") for table in clients}
@@ -96,18 +101,24 @@ Outcome = tuple[dict[str, Any], dict[str, Any], tuple[str, list[str]]]
 
 
 def _run_in_process(
-    case: Case, injection: Injection, directory: Path, children: ExitStack, on_wait: OnWait, most_s: float
+    case: Case,
+    injection: Injection,
+    directory: Path,
+    children: ExitStack,
+    canary: Canary,
+    on_wait: OnWait,
+    most_s: float,
 ) -> Outcome:
     """Run a workload at its own instants; ask it over HTTP meanwhile, if that is the case."""
     module, words = _command(case, injection)
     output = ["--json", "--out", str(directory)]
     http = ["--http", "127.0.0.1:0"] if case.asking else []
     real = children.enter_context(Child(module, [*words, *http, *output], directory))
+    children.enter_context(canary.watching(real.pid))
     clients = {}
     if case.asking:
-        seconds = max(working_s(case) - ASKER_STARTS_S, LEAST_ASKING_S)
         address = real.said("http on http://")
-        asking = ["--to", address, "--rate", str(case.asking.rate_per_s), "--duration", str(seconds)]
+        asking = ["--to", address, "--rate", str(case.asking.rate_per_s), "--duration", str(asking_s(case))]
         asking += ["--seed", str(case.asking.seed), "--workers", str(case.workload.workers), "--floor", "0"]
         asking += ["--keep-alive"] if case.asking.keep_alive else []
         asker = children.enter_context(Child("real.ask", [*asking, *output], directory))
@@ -116,7 +127,13 @@ def _run_in_process(
 
 
 def _run_over_tcp(
-    case: Case, injection: Injection, directory: Path, children: ExitStack, on_wait: OnWait, most_s: float
+    case: Case,
+    injection: Injection,
+    directory: Path,
+    children: ExitStack,
+    canary: Canary,
+    on_wait: OnWait,
+    most_s: float,
 ) -> Outcome:
     """Let a sender play the workload to a processor that listens, and end that when all is sent and done."""
     _, words = _command(case, injection)
@@ -126,13 +143,25 @@ def _run_over_tcp(
     own = tuple(flag for flag in words[::2] if flag in ("--workers", "--inbox") or flag not in FLAGS)
     serving = ["--listen", "127.0.0.1:0", *_only(words, (*own, "--service-ms", "--order"))]
     real = children.enter_context(Child("real", [*serving, *output], directory))
+    children.enter_context(canary.watching(real.pid))
     address = real.said("listening on ")
     sender = children.enter_context(
         Child("real.send", ["--to", address, *_only(flags_of(case.workload), taken), *output], directory)
     )
     clients = {"sent": sender.document(on_wait, most_s)}
+    _let_all_be_read(case, clients["sent"]["sent"], on_wait)
     real.end()  # it processes what it has received, and ends
     return real.document(on_wait, most_s), clients, ("real", serving)
+
+
+def _let_all_be_read(case: Case, sent: dict[str, Any], on_wait: OnWait) -> None:
+    """Wait for as long as the work takes, where the sender did not: what is not read by the end never is."""
+    while sent["all_read"] is None:
+        passed_s = time.monotonic() - sent["origin_monotonic_s"]
+        if passed_s > 1.1 * working_s(case):
+            break
+        on_wait(passed_s)
+        time.sleep(POLL_S)
 
 
 def _command(case: Case, injection: Injection) -> tuple[str, list[str]]:

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from compare.buffers import Buffers
 from compare.calibrate import Calibration
 from compare.case import Case
+from compare.measure import asking_s
 from compare.metric import STANDARD, Metric
 from compare.scene import Holds, Replayed, Scene, columns_of
 from sim import HoldTimes, Trajectory, Workload, simulate
@@ -61,20 +63,31 @@ class Prediction:
         return replace(self, runs=())
 
 
-def predict(case: Case, calibration: Calibration, answer_s: float | None = None, runs: int = RUNS) -> Prediction:
+def predict(
+    case: Case,
+    calibration: Calibration,
+    answer_s: float | None = None,
+    runs: int = RUNS,
+    buffers: Buffers | None = None,
+) -> Prediction:
     """Return the three predictions; the seed of the workload fixes all that is drawn.
 
     `answer_s`: how long a question holds the thread. Of the runs that make the band, the one with the median mean
     latency is the prediction, run once more in SimPy. Questions over HTTP come at instants that nobody knows
-    beforehand, so each run of the band has its own.
+    beforehand, so each run of the band has its own. `buffers`: of a run over TCP, what they hold; its messages then
+    have instants at which they are sent, too.
     """
     workload = _as_asked(case, answer_s)
     rng = np.random.default_rng([workload.seed, len(workload)])
     scene = Scene.of(workload)
+    if buffers is not None:
+        scene = replace(scene, room=np.full(len(workload), (workload.inbox or 0) + buffers.mean))
     drawn, replays = [], []
     for _ in range(runs):
         hold = calibration.samples.redrawn(rng).hold_times(len(workload), rng)
         at = scene.asked_at(_anew(scene, rng)) if case.asking else scene
+        if buffers is not None:
+            at = replace(at, room=(workload.inbox or 0) + buffers.drawn(len(workload), rng))
         drawn.append(hold)
         replays.append(at.replay(columns_of(hold), case.servers))
     bands = _bands(workload, replays)
@@ -84,7 +97,7 @@ def predict(case: Case, calibration: Calibration, answer_s: float | None = None,
         nominal(case.workload, case.servers),
         scene,
         _simulated(case.workload, None, case.servers),
-        _simulated(workload, drawn[middle], case.servers),
+        _sent(_simulated(workload, drawn[middle], case.servers), scene),
         columns_of(drawn[middle]),
         (workload.offered_rate_per_s or 0.0) * calibration.hold_s / case.servers,
         calibration.hold_s,
@@ -97,11 +110,17 @@ def _simulated(workload: Workload, hold: HoldTimes | None, servers: int) -> Traj
     return simulate(workload, "simpy" if servers == 1 else "compiled", hold, servers)
 
 
+def _sent(trajectory: Trajectory, scene: Scene) -> Trajectory:
+    """Return a trajectory with the instants at which a sender could hand its messages over."""
+    return replace(trajectory, sent_s=scene.sent_s(trajectory.start_s))
+
+
 def _as_asked(case: Case, answer_s: float | None) -> Workload:
     """Return the workload with questions as they come, and with answers as long as they were found to be."""
     changes: dict[str, Any] = {} if answer_s is None else {"query_service_s": max(answer_s, 1e-6)}
     if case.asking:
-        changes["query_rate_per_s"] = case.asking.rate_per_s
+        share = min(asking_s(case) / case.workload.horizon_s, 1.0)  # of the run: the asker has to start
+        changes["query_rate_per_s"] = case.asking.rate_per_s * share
     return replace(case.workload, **changes) if changes else case.workload
 
 

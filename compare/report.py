@@ -5,24 +5,22 @@ Nothing is computed here that the summary does not say: numbers become words and
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from compare.cells import attribution_table, calibration_row, grouped, noise_row, plain, signed_seconds
 from compare.claims import claims
 from compare.closing import closing
-from compare.headline import headline
-from compare.noise import Noise
-from compare.noise import of_document as noise_of_document
-from compare.screen import number, verdict_lines
+from compare.evidence import flat
+from compare.headline import correlation, headline
+from compare.screen import verdict_lines
 from compare.verdict import WORDS, Point
 from sim.files import write_text
-from sim.units import digits, lasting, percent, seconds, span
+from sim.units import digits, seconds
 
 REPORT = "report.html"
 TEMPLATE = "report.html.j2"
-NOT_NOISE = ("label", "repeated")  # what an entry says of a run's noise beside the noise itself
-_TELLABLE_S = 0.5e-9  # what is shorter is written as nothing
 _BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:%|s|ms|µs|min|h)(?!\w))")
 _MEDIA = {".png": "image/png", ".svg": "image/svg+xml"}
 
@@ -57,7 +55,12 @@ def page(summary: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"seconds": seconds, "digits": digits, "signed_seconds": signed_seconds}
+    environment.filters |= {
+        "seconds": seconds,
+        "digits": digits,
+        "signed_seconds": signed_seconds,
+        "correlation": correlation,
+    }
     return environment.get_template(TEMPLATE).render(
         summary=summary,
         counts=tally(summary["verdict"]),
@@ -82,16 +85,13 @@ def tally(counts: Mapping[str, int]) -> list[tuple[str, int, str]]:
 
 
 def unbroken(value: Any) -> Any:
-    """Return text in which no line ends between a number and its unit.
+    r"""Return text in which no line ends between a number and its unit.
 
-    >>> unbroken("5.2 ms, 1 % of it")
-    '5.2\\xa0ms, 1\\xa0% of it'
+    >>> print(unbroken("5.2 ms, 1 % of it").replace("\N{NO-BREAK SPACE}", "~"))
+    5.2~ms, 1~% of it
     """
     # Whatever is marked up already is a string of another type, and must remain one.
-    return _BEFORE_UNIT.sub("\xa0", value) if type(value) is str else value
-
-
-# -- an experiment ----------------------------------------------------------------------------------------------------
+    return _BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", value) if type(value) is str else value
 
 
 def experiment_view(entry: Mapping[str, Any], pictures: Mapping[str, str]) -> View:
@@ -110,120 +110,8 @@ def experiment_view(entry: Mapping[str, Any], pictures: Mapping[str, str]) -> Vi
         ],
         "noises": noises,
         "repeats": sum(len(noise["repeated"]) for noise in noises),
-        "numbers": [(name, plain(value)) for name, value in entry["facts"].items()],
+        "numbers": [(name, plain(value)) for name, value in flat(entry["facts"]).items()],
     }
-
-
-def grouped(points: Sequence[Point]) -> dict[str, list[View]]:
-    """Return a row for each point, by the run that it is of, in the order in which runs come first."""
-    runs: dict[str, list[View]] = {}
-    for point in points:
-        runs.setdefault(point.label, []).append(point_row(point))
-    return runs
-
-
-def point_row(point: Point) -> View:
-    """Return a point as cells: what it is, and each number with its unit."""
-    of = "of capacity" if point.metric == "queue_growth_per_s" else ""
-    return {
-        "title": point.title or point.metric,
-        "theory": number(point, point.nominal),
-        "predicted": number(point, point.predicted),
-        "band": span(*point.band, point.unit) if point.band else "",
-        "adjusted": number(point, point.adjusted) if point.adjusted is not None else "",
-        "measured": number(point, point.measured),
-        "path_error": percent(point.path_error, signed=True),
-        "ensemble_error": percent(point.ensemble_error, signed=True),
-        "estimate": number(point, point.ensemble["estimate"]) if point.ensemble else "–",
-        "interval": interval(point),
-        "tolerance": percent(point.tolerance),
-        "of": of,
-        "word": point.word,
-        "reason": point.reason,
-    }
-
-
-def interval(point: Point) -> str:
-    """Return the 95 % interval of the ensemble's estimate; nothing where the run is too short for one."""
-    if not point.ensemble or point.ensemble["low"] is None:
-        return ""
-    return span(point.ensemble["low"], point.ensemble["high"], point.unit)
-
-
-def attribution_table(attributions: Sequence[Mapping[str, Any]], statistic: str, title: str) -> View:
-    """Return a row for each run, from theory to measured; only causes that any of these runs has get a column."""
-    found = [one for one in attributions if one["statistic"] == statistic]
-    causes = [
-        part["cause"]
-        for place, part in enumerate(found[0]["parts"])
-        if place == len(found[0]["parts"]) - 1 or any(_tellable(one["parts"][place]) for one in found)
-    ]
-    rows = [
-        {
-            "label": one["label"],
-            "nominal": seconds(one["nominal_s"]),
-            "parts": [part_cell(part) for part in one["parts"] if part["cause"] in causes],
-            "measured": seconds(one["measured_s"]),
-            "named": percent(one["named_share"]),
-        }
-        for one in found
-    ]
-    return {"title": title, "causes": causes, "rows": rows}
-
-
-def _tellable(part: Mapping[str, Any]) -> bool:
-    return max(abs(part[name]) for name in ("value_s", "low_s", "high_s")) >= _TELLABLE_S
-
-
-def part_cell(part: Mapping[str, Any]) -> tuple[str, str]:
-    """Return what a cause adds, and the range over orders where it has one."""
-    low_s, high_s = part["low_s"], part["high_s"]
-    ranged = high_s - low_s > 1e-3 * max(abs(low_s), abs(high_s), _TELLABLE_S)
-    return signed_seconds(part["value_s"]), f"{signed_seconds(low_s)} … {signed_seconds(high_s)}" if ranged else ""
-
-
-def signed_seconds(value_s: float) -> str:
-    """Return a time with its sign; nothing has none.
-
-    >>> signed_seconds(0.0015), signed_seconds(-2e-6), signed_seconds(1e-12)
-    ('+1.5 ms', '−2 µs', '0 ms')
-    """
-    if abs(value_s) < _TELLABLE_S:
-        return seconds(0.0)
-    return f"{'+' if value_s > 0 else '−'}{seconds(abs(value_s))}"
-
-
-def noise_row(noise: Mapping[str, Any]) -> View:
-    """Return what the machine did to a run, as cells."""
-    found: Noise = noise_of_document({name: value for name, value in noise.items() if name not in NOT_NOISE})
-    longest = found.longest
-    return {
-        "label": noise["label"],
-        "repeated": noise["repeated"],
-        "lasting": lasting(found.seconds_s),
-        "stalls": len(found.stalls),
-        "stalled": seconds(found.stalled_s),
-        "longest": f"{seconds(longest.lasting_s)} at {longest.at_s:,.2f} s" if longest else "–",
-        "stolen": seconds(found.stolen_s),
-        "run_delay": seconds(found.run_delay_s),
-        "switches": digits(found.involuntary_switches),
-        "share": percent(found.share),
-        "loud": found.loud,
-    }
-
-
-def plain(value: Any) -> str:
-    """Return a fact as text; whatever is no number as it is.
-
-    >>> plain(192.554), plain(True), plain(None), plain("free-threaded")
-    ('192.6', 'yes', '–', 'free-threaded')
-    """
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return digits(value, 4) if isinstance(value, int | float) or value is None else str(value)
-
-
-# -- the machine ------------------------------------------------------------------------------------------------------
 
 
 def machine_lines(environment: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -234,26 +122,8 @@ def machine_lines(environment: Mapping[str, Any], options: Mapping[str, Any]) ->
     yield "Python", f"{environment['implementation']} {environment['python']}{gil}"
     yield "Packages", ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
     yield "Load average", f"{plain(environment['load_average'])} at the end"
-    yield "Options", ", ".join(f"{name} {plain(value)}" for name, value in options.items() if value is not None)
-
-
-def calibration_row(found: Mapping[str, Any]) -> View:
-    """Return a calibration as cells: what was asked for, what it took, and how far the machine has drifted since."""
-    after = found["afterwards"]
-    return {
-        "work": found["work"],
-        "service": seconds(found["service_s"]),
-        "messages": digits(found["messages"]),
-        "stalled": digits(found["stalled"]),
-        "hold": seconds(found["hold_s"], 4),
-        "limit": f"{digits(1 / found['hold_s'], 4)}/s",
-        "times": list(times(found)),
-        "afterwards": seconds(after["hold_s"], 4) if after else "–",
-        "drift": percent(found["drift"], signed=True),
-    }
-
-
-def times(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield mean and p99 of processing, of dispatch, and of waking up."""
-    for name in ("processing_s", "dispatch_s", "wakeup_s"):
-        yield seconds(found[name]["mean"], 4 if name == "processing_s" else 3), seconds(found[name]["p99"])
+    quick = ", fewer and shorter runs" if options["quick"] else ""
+    yield "Messages", (
+        f"{seconds(options['service_s'])} each, {options['arrivals']} arrivals, {options['workers']:,} workers "
+        f"({options['popularity']}), seed {options['seed']}{quick}; an experiment changes what it is about"
+    )  # fmt: skip

@@ -76,6 +76,8 @@ def _adjusted(run: Run) -> Trajectory | None:
     stalls = run.measurement.noise.stalls
     if not stalls or run.case.threads:
         return None
+    if run.case.work == "precise":  # it spins until an instant: of a wait before that nothing is lost
+        stalls = tuple(replace(stall, waited=False) for stall in stalls)
     prediction = run.prediction
     holds = with_stalls(prediction.scene, prediction.holds, stalls, sleeps=run.case.work != "cpu")
     return prediction.scene.replay(holds).trajectory(run.predicted.worker)

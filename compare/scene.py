@@ -13,6 +13,7 @@ from sim.model import HoldTimes
 from sim.recording import NS
 from sim.summary import Seconds
 
+Counts = npt.NDArray[np.int64]
 Holds = tuple[Nanoseconds, Nanoseconds, Nanoseconds, Nanoseconds]  # dispatch, processing, wake-up, woken processing
 
 
@@ -20,13 +21,15 @@ Holds = tuple[Nanoseconds, Nanoseconds, Nanoseconds, Nanoseconds]  # dispatch, p
 class Scene:
     """Arrivals, for whom they are, questions, and whose turn it is.
 
-    `arrival_ns` and `worker` have shape (n,), `query_ns` shape (m,); ns from the start of the run, in order.
+    `arrival_ns` and `worker` have shape (n,), `query_ns` shape (m,); ns from the start of the run, in order. `room`,
+    shape (n,), is for messages that come over TCP: how many inbox and socket buffers hold as each is handed over.
     """
 
     arrival_ns: Nanoseconds
     worker: Nanoseconds
     query_ns: Nanoseconds
     rules: Rules
+    room: Counts | None = None
 
     @classmethod
     def of(cls, workload: Workload, answer_s: float | None = None) -> "Scene":
@@ -48,6 +51,14 @@ class Scene:
     def ruled(self, **changes: Any) -> "Scene":
         """Return the same with other rules: `order`, `policy`, `places` or `answer_ns`."""
         return replace(self, rules=replace(self.rules, **changes))
+
+    def sent_s(self, start_s: Seconds) -> Seconds | None:
+        """Return when a sender hands over each message that starts then, s; None where they come without one."""
+        if self.room is None:
+            return None
+        start_ns = np.rint(start_s * NS).astype(np.int64)
+        sent: Seconds = handed_over_ns(self.arrival_ns, start_ns, self.room) / NS
+        return sent
 
     def replay(self, holds: Sequence[Nanoseconds], servers: int = 1) -> "Replayed":
         """Return what comes of it when messages hold the thread for so long: four columns, as `HoldTimes` has them.
@@ -93,7 +104,22 @@ class Replayed:
             taken, start, finish = self.queries / NS
             queries = Trajectory(self.scene.query_ns / NS, taken, start, finish, nobody)
         taken, start, finish = self.messages / NS
-        return Trajectory(self.scene.arrival_ns / NS, taken, start, finish, worker, None, queries)
+        sent_s = self.scene.sent_s(start)
+        return Trajectory(self.scene.arrival_ns / NS, taken, start, finish, worker, sent_s, queries)
+
+
+def handed_over_ns(arrival_ns: Nanoseconds, start_ns: Nanoseconds, room: Counts) -> Nanoseconds:
+    """Return when a source hands over each message, ns: as it arrives, or once enough of those before it have started.
+
+    `room`: how many may have been handed over and not yet started as this one is; all of shape (n,).
+
+    >>> handed_over_ns(np.array([0, 1, 2, 3]), np.array([0, 5, 10, 15]), np.array([1, 1, 1, 1])).tolist()
+    [0, 1, 2, 5]
+    """
+    started = np.arange(len(arrival_ns)) - room - 1
+    since_ns = np.where(started >= 0, np.sort(start_ns)[np.maximum(started, 0)], arrival_ns)
+    handed: Nanoseconds = np.maximum.accumulate(np.maximum(arrival_ns, since_ns))
+    return handed
 
 
 def columns_of(hold: HoldTimes) -> Holds:

@@ -93,9 +93,10 @@ class Session:
         """Judge what DIFFERS once more, by the calibration made at the end; where nothing does, there is no need to."""
         if not any(point["word"] == DIFFERS for point in entry["points"]):
             return entry
-        runs = [repredicted(run, bench) for run in read_runs(self.out / name)]
+        found = read_runs(self.out / name)
+        runs = [repredicted(run, bench) for run in found]
         again = {(point.label, point.metric): point for point in module.judge_points(runs)}
-        holds = {run.label: bench.calibrations[run.case.calibration].hold_s for run in runs}
+        holds = {run.label: run.prediction.hold_s for run in found}
         later = {run.label: run.prediction.hold_s for run in runs}
         points = [Point.of_document(point) for point in entry["points"]]
         judged = [

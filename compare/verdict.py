@@ -113,7 +113,9 @@ def word_of(numbers: Numbers, tolerance: float | None, utilization: float | None
 
 def _beyond(numbers: Numbers, tolerance: float, off: str) -> tuple[str, str]:
     if numbers.adjusted is not None:
-        left = (numbers.measured - numbers.adjusted) / numbers.scale
+        # A share of what is predicted with them: long stalls may be the greater part of it.
+        by_share = numbers.scale == numbers.predicted
+        left = (numbers.measured - numbers.adjusted) / (numbers.adjusted if by_share else numbers.scale)
         if abs(left) <= tolerance:
             explained = f"{percent(left, signed=True)} with the logged stalls put into the prediction"
             return INCONCLUSIVE, f"{off}; {explained}: {numbers.stalls}"

@@ -5,14 +5,18 @@ from typing import Any
 
 import pytest
 
-from compare.noise import LONGEST_S, MOST_SHARE, Noise, Stall, noise_of, of_document
+from compare.noise import LONGEST_S, MOST_SHARE, QUEUED_S, Noise, Stall, noise_of, of_document
 
 
-def real_document(origin_s: float | None = 100.0) -> dict[str, Any]:
+def real_document(origin_s: float | None = 100.0, answers: int | None = None) -> dict[str, Any]:
     """What is read of the document that the real thing prints."""
     pauses = [{"at_s": 3.0, "pause_s": 0.004}, {"at_s": 1.0, "pause_s": 0.002}]
     happened = {"stolen_s": None, "run_delay_s": 0.03, "involuntary_switches": 7}
-    return {"environment": happened | {"gc_pauses": {"longest": pauses}}, "run": {"origin_monotonic_s": origin_s}}
+    return {
+        "environment": happened | {"gc_pauses": {"longest": pauses}},
+        "run": {"origin_monotonic_s": origin_s},
+        "measured": {"messages": 1500, "queries": None if answers is None else {"count": answers}},
+    }
 
 
 def test_stalls_are_put_into_the_runs_own_time() -> None:
@@ -27,6 +31,40 @@ def test_of_a_stall_only_what_lies_within_the_run_counts() -> None:
     assert noise_of(across, real_document(), 10.0).stalls == (Stall(0, 0.5), Stall(9.5, 0.5))
     assert noise_of([Stall(90, 60)], real_document(), 10.0).stalls == (Stall(0, 10),)
     assert noise_of(beyond, real_document(), 10.0).stalls == ()
+
+
+def test_a_stall_that_two_have_noted_counts_once() -> None:
+    # Of 2 to 3, 2.5 to 3.25 and 2.75 to 2.8; 4 to 4.5 and 4.5 to 5; and one 1 ms beside another.
+    noted = [Stall(102.5, 0.75), Stall(102, 1), Stall(102.75, 0.05), Stall(104, 0.5), Stall(104.5, 0.5)]
+    beside = [Stall(106, 0.25), Stall(106.251, 0.25)]
+    found = noise_of(noted + beside, real_document(), 10.0)
+    assert [(stall.at_s, pytest.approx(stall.lasting_s)) for stall in found.stalls[:3]] == [
+        (2, 1.25),
+        (4, 1),
+        (6, 0.25),
+    ]
+    assert len(found.stalls) == 4
+    assert found.stalled_s == pytest.approx(2.75)
+
+
+def test_two_short_stalls_that_overlap_are_a_long_one() -> None:
+    noted = [Stall(101, 0.015), Stall(101.0125, 0.015)]
+    assert noise_of(noted, real_document(), 10.0).loud == "the machine stalled for 27.5 ms at 1.0 s"
+
+
+def test_what_each_message_and_each_query_waits_for_anyway_is_no_noise() -> None:
+    assert QUEUED_S == 1e-5
+    noise, asked = noise_of([], real_document(), 1.0), noise_of([], real_document(answers=500), 1.0)
+    assert (noise.usual_delay_s, asked.usual_delay_s) == (pytest.approx(0.015), pytest.approx(0.020))
+    assert (noise.run_delay_s, asked.run_delay_s) == (0.03, 0.03)  # as it was counted
+    assert (noise.share, asked.share) == (pytest.approx(0.015), pytest.approx(0.010))
+    assert noise.loud == "the machine was taken away for 1.5 % of the time, more than 0.5 %"
+
+
+def test_waiting_less_than_usual_is_no_noise_and_hides_none() -> None:
+    assert Noise(10.0, run_delay_s=0.03, usual_delay_s=0.1).share == 0
+    assert Noise(10.0, (Stall(1, 0.5),), run_delay_s=0.03, usual_delay_s=0.1).share == 0.05
+    assert Noise(10.0, run_delay_s=None, usual_delay_s=0.1).share == 0
 
 
 def test_a_run_without_messages_has_no_instants() -> None:
@@ -72,9 +110,15 @@ def test_collecting_garbage_is_no_noise() -> None:
 
 
 def test_a_document_is_strict_json_and_comes_back_the_same() -> None:
-    noise = Noise(10.0, (Stall(1, 0.5),), (Stall(2, 0.25),), None, 0.03, 7)
+    noise = Noise(10.0, (Stall(1, 0.5),), (Stall(2, 0.25),), None, 0.03, 7, 0.015)
     assert of_document(json.loads(json.dumps(noise.document(), allow_nan=False))) == noise
     assert of_document(json.loads(json.dumps(Noise(3.0).document()))) == Noise(3.0)
+
+
+def test_a_document_from_before_the_usual_delay_was_told_has_none() -> None:
+    document = Noise(10.0, run_delay_s=0.03, usual_delay_s=0.01).document()
+    del document["usual_delay_s"]
+    assert of_document(document) == Noise(10.0, run_delay_s=0.03)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +129,7 @@ def test_a_document_is_strict_json_and_comes_back_the_same() -> None:
         ({"stolen_s": float("nan")}, "stolen_s is nan"),
         ({"involuntary_switches": True}, "involuntary_switches is True"),
         ({"involuntary_switches": 1.5}, "involuntary_switches is 1.5"),
+        ({"usual_delay_s": None}, "usual_delay_s is None"),
         ({"stalls": None}, "stalls is None"),
         ({"stalls": [{"at_s": 1, "lasting_s": 1}, {"at_s": 1}]}, r"stalls\[1\]: found at_s; it must have at_s, lasti"),
         ({"stalls": [3]}, r"stalls\[0\]: found 3"),

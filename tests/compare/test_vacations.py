@@ -169,3 +169,10 @@ def test_no_latency_shrinks_and_a_sleeping_server_is_never_later_than_a_computin
     )
     assert (without <= sleeping).all()
     assert (sleeping <= computing).all()
+
+
+def test_a_sleeper_that_waited_for_a_processor_loses_all_of_it() -> None:
+    # Service from 0 to 2 and 2 to 4: a stall within a sleep takes nothing from it, a wait for a processor all.
+    run, holds = scene([0, 1]), lasting(2, 2)
+    assert timeline(run, holds, Stall(0.5, 0.5), sleeps=True) == [(0, 2), (2, 4)]
+    assert timeline(run, holds, Stall(0.5, 0.5, waited=True), sleeps=True) == [(0, 2.5), (2.5, 4.5)]

@@ -76,6 +76,8 @@ def test_stalls_that_were_logged_and_explain_a_miss_make_it_inconclusive() -> No
     assert "the machine stalled 41 ms at 3.2 s" in reason
     # They do not explain it, or there were none: it differs.
     assert word_of(replace(missed, adjusted=110.0), 0.05)[0] == DIFFERS
+    # Where stalls are the most of it, what is left is a share of the prediction with them.
+    assert word_of(replace(missed, measured=1031.0, adjusted=998.0), 0.05)[0] == INCONCLUSIVE
     assert word_of(replace(missed, adjusted=None), 0.05)[0] == DIFFERS
 
 

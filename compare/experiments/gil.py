@@ -1,0 +1,188 @@
+"""The same messages on 1, 2 and 4 threads, in a child process of their own: the processor itself has one."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from compare.case import Case
+from compare.experiment import Options, Run
+from compare.figures_gil import drawn
+from compare.judge import judge_latency, point
+from compare.metric import MEAN, SHARE, THROUGHPUT, Metric
+from compare.predict import Prediction
+from compare.verdict import DIFFERS, INCONCLUSIVE, LIMIT_TOLERANCE, NEAR_THE_LIMIT, Numbers, Point
+from sim.units import digits, percent, seconds
+
+QUESTION = "Would threads have helped?"
+TRIED = (
+    "The same work in a child process with 1, 2 and 4 threads that take messages from one queue: more than they can "
+    "do, sleeping and computing; and, sleeping, three quarters of what that many threads can do."
+)
+RULES = (
+    "Sleeping: throughput of n threads at five times what they can do 1 %, latency below the limit 5 % up to a "
+    "utilization of 0.8, 10 % up to 0.95. Computing, under the GIL: at most 1 % more than one thread, with at most one "
+    "processor busy, within 1 %; without it, as many as there are threads and cores. Less is no miss, and shown: "
+    "threads that get in each other's way lose. More is INCONCLUSIVE if no more processors than that were busy: then "
+    "a message took less processor time than with one thread, or that one was not left alone: the machine has changed."
+)
+
+THREADS, QUICK_THREADS = (1, 2, 4), (1, 4)
+STEADY_THREADS, QUICK_STEADY_THREADS = (1, 2), (2,)
+LIMIT_LOAD, STEADY_LOAD = 5.0, 0.75  # as shares of what so many sleeping threads can do, nominally
+A_THREAD, QUICK_A_THREAD = 400, 55  # messages each sleeping thread has at the limit, and all computing ones together
+STEADY, QUICK_STEADY = 750, 50  # messages that each thread has below it
+# Neither is a number of one trajectory: the one is of two runs, the other what the processor's clock says.
+GAIN = Metric("gain", "times one thread", lambda run: np.nan, SHARE)
+BUSY = Metric("processors_busy", "processors busy", lambda run: np.nan, SHARE)
+
+
+def cases(options: Options) -> list[Case]:
+    """Return the runs: at the limit for each kind of work and number of threads, and steady ones that sleep."""
+    each = QUICK_A_THREAD if options.quick else A_THREAD
+    made = []
+    for work in ("sleep", "cpu"):
+        for threads in QUICK_THREADS if options.quick else THREADS:
+            rate, messages = LIMIT_LOAD * threads / options.service_s, each * (threads if work == "sleep" else 1)
+            workload = options.workload(min(rate, 1e6), messages, arrivals="deterministic")
+            made.append(Case(f"{work} × {threads}", workload, work, threads=threads))
+    for threads in QUICK_STEADY_THREADS if options.quick else STEADY_THREADS:
+        rate = STEADY_LOAD * threads / options.service_s
+        workload = options.workload(rate, (QUICK_STEADY if options.quick else STEADY) * threads)
+        made.append(Case(f"sleep × {threads}, {rate:g}/s", workload, threads=threads))
+    return made
+
+
+def hypothesis(predictions: Sequence[Prediction]) -> str:
+    """Return what is expected of threads that sleep, of threads that compute, and of latency."""
+    most = {found.case.work: found for found in predictions if found.utilization >= NEAR_THE_LIMIT[1]}
+    steady = predictions[-1]
+    servers = {work: found.theory.servers for work, found in most.items()}
+    return (
+        f"{most['sleep'].case.threads} threads that sleep process {servers['sleep']} times as much as one; that "
+        f"compute, {'as much as one' if servers['cpu'] == 1 else f'{servers["cpu"]} times as much'}. At "
+        f"{steady.case.label} the mean latency is {seconds(MEAN.of(steady.trajectory))}: M/D/{steady.case.threads} "
+        f"waits less than M/D/1 at the same load a thread."
+    )
+
+
+def judge_points(runs: Sequence[Run]) -> list[Point]:
+    """Return throughput and latency of threads that sleep; what computing gains from more, and keeps busy."""
+    points = []
+    for run in runs:
+        if not _at_limit(run):
+            points += judge_latency(run)
+        elif run.case.work == "sleep":
+            points.append(_throughput(run))
+        elif run.case.threads != 1:
+            points += [_gain(run, _one(runs, run)), _busy(run)]
+    return points
+
+
+def _at_limit(run: Run) -> bool:
+    return run.utilization >= NEAR_THE_LIMIT[1]
+
+
+def _one(runs: Sequence[Run], run: Run) -> Run:
+    """Return the run of one thread that has the same to do."""
+    return next(one for one in runs if one.case.threads == 1 and one.case.work == run.case.work and _at_limit(one))
+
+
+def _times(run: Run, one: Run) -> float:
+    return THROUGHPUT.of(run.measured) / THROUGHPUT.of(one.measured)
+
+
+def _throughput(run: Run) -> Point:
+    """Return the throughput of threads that sleep; a logged stall takes no more of it than of the time."""
+    predicted, measured = run.values(THROUGHPUT)
+    low, high = run.prediction.band(THROUGHPUT)
+    noise = run.measurement.noise
+    adjusted = predicted * (1 - noise.stalled_s / noise.seconds_s) if noise.stalls else None
+    stalls = f"the machine stalled for {seconds(noise.stalled_s)} in all"
+    numbers = Numbers(predicted, (low, high), measured, predicted, adjusted, stalls)
+    return point(run, THROUGHPUT, numbers, LIMIT_TOLERANCE, run.theory(THROUGHPUT))
+
+
+def _gain(run: Run, one: Run) -> Point:
+    """Return how many times as much threads computed as one did: no gain of theirs, if no more processors were busy."""
+    judged = _at_most(run, GAIN, _times(run, one))
+    busy, one_busy = _processors(run), _processors(one)
+    if judged.word != DIFFERS or busy > judged.predicted * (1 + LIMIT_TOLERANCE):
+        return judged
+    reason = (
+        f"{judged.reason}; {digits(busy)} of the processors busy for {seconds(_cpu_s(run))} a message, with one thread "
+        f"{digits(one_busy)} for {seconds(_cpu_s(one))}: the machine has changed"
+    )
+    return replace(judged, word=INCONCLUSIVE, reason=reason)
+
+
+def _busy(run: Run) -> Point:
+    """Return how many processors were busy, in the mean of the time."""
+    return _at_most(run, BUSY, _processors(run))
+
+
+def _processors(run: Run) -> float:
+    return _cpu_s(run) * THROUGHPUT.of(run.measured)
+
+
+def _at_most(run: Run, metric: Metric, measured: float) -> Point:
+    """Return a point that DIFFERS only by being more than predicted: as many as can compute at once."""
+    times = float(run.prediction.theory.servers)
+    numbers = Numbers(times, (times, times), measured, times)
+    judged = point(run, metric, replace(numbers, measured=max(measured, times)), LIMIT_TOLERANCE, times)
+    if measured >= times:
+        return judged
+    less = f"{percent(-numbers.error)} less than at most {digits(times)}"
+    return replace(judged, measured=measured, path_error=numbers.error, ensemble_error=numbers.error, reason=less)
+
+
+def _cpu_s(run: Run) -> float:
+    """Return the processor time of a message."""
+    cpu_s: float = run.measurement.document["run"]["cpu_s"]
+    return cpu_s / len(run.measured)
+
+
+def answer(runs: Sequence[Run], points: Sequence[Point]) -> str:
+    """Return the answer in a few sentences, with the numbers of these runs."""
+    sleeping, computing = (_most(runs, work) for work in ("sleep", "cpu"))
+    gained, times = (_times(run, _one(runs, run)) for run in (sleeping, computing))
+    busy, one_took_s = _processors(computing), _cpu_s(_one(runs, computing))
+    gil = "under the GIL" if computing.measurement.document["environment"]["gil"] else "without a GIL"
+    steady = [run for run in runs if not _at_limit(run)]
+    latency = " and ".join(f"{seconds(MEAN.of(run.measured))} with {_threads(run)}" for run in steady)
+    return (
+        f"{_threads(sleeping)} that sleep processed {digits(gained)} times as much as one: for work that waits, "
+        f"threads {'help' if gained > 1 + LIMIT_TOLERANCE else 'do not help'}. {_threads(computing)} that compute "
+        f"processed {digits(times)} times as much as one, {gil}, and kept {digits(busy)} of the processors busy; a "
+        f"message took {seconds(_cpu_s(computing))} of processor time, and {seconds(one_took_s)} with one thread. So "
+        f"computing {'gains from them' if busy > 1 + LIMIT_TOLERANCE else 'gains nothing'}. Sleeping, at three "
+        f"quarters of what the threads can do, the mean latency was {latency}."
+    )
+
+
+def _most(runs: Sequence[Run], work: str) -> Run:
+    return max((run for run in runs if run.case.work == work and _at_limit(run)), key=lambda run: run.case.threads or 0)
+
+
+def _threads(run: Run) -> str:
+    return f"{run.case.threads} thread{'s' if run.case.threads != 1 else ''}"
+
+
+def facts(runs: Sequence[Run]) -> dict[str, Any]:
+    """Return by work and number of threads the throughput (messages/s), times one thread, and processors busy."""
+    return {
+        run.label: {
+            "throughput_per_s": THROUGHPUT.of(run.measured),
+            "times_one_thread": _times(run, _one(runs, run)),
+            "processors_busy": _processors(run),
+        }
+        for run in runs
+        if _at_limit(run)
+    }
+
+
+def figures(directory: Path, runs: Sequence[Run], points: Sequence[Point]) -> dict[str, str]:
+    """Draw what threads gain, whose turn it is, and latency."""
+    return drawn(directory, *([run for run in runs if _at_limit(run) is wanted] for wanted in (True, False)))

@@ -1,0 +1,180 @@
+"""Sleeping, computing, half of each, or until an instant: what holds the thread for longer than was asked for."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from compare.case import Case
+from compare.causes import as_ns
+from compare.experiment import Options, Run
+from compare.figures_work import drawn
+from compare.judge import judge_latency, judge_limit, point
+from compare.metric import LATENCY, SHARE, THROUGHPUT, Metric
+from compare.predict import Prediction
+from compare.verdict import DIFFERS, INCONCLUSIVE, NEAR_THE_LIMIT, Numbers, Point
+from sim import Trajectory
+from sim.units import digits, percent, seconds
+
+QUESTION = (
+    "Sleep, computation, mixture, precise: why is real throughput below 1/D, and is processing CPU-bound, as one hears?"
+)
+TRIED = (
+    "The same messages with work that sleeps, computes, does half of each, or spins until its time is over (precise): "
+    "once at three quarters of the nominal limit, once at five times as much as it."
+)
+RULES = (
+    "Latency mean, p50, p95, p99: 5 % up to a utilization of 0.8, 10 % up to 0.95. Throughput at five times the limit: "
+    "1 %. Share of processing spent computing, of what the kind of work has it: 5 percentage points, and 0.1 ms a "
+    "message for waking up. Each process computes at a pace of its own, which no calibration knows: where computing or "
+    "the mixture misses, but agrees with this run's own processing times in the prediction, it is INCONCLUSIVE."
+)
+
+# Each kind of work, and which share of its processing the thread computes.
+COMPUTES = {"sleep": 0.0, "cpu": 1.0, "mixed": 0.5, "precise": 1.0}
+QUICK_WORKS = ("sleep", "cpu", "precise")
+OWN_PACE = ("cpu", "mixed")  # so many rounds of a loop, however long these take
+STEADY_LOAD, LIMIT_LOAD = 0.75, 5.0  # as shares of the nominal limit
+MESSAGES, QUICK_MESSAGES = 1500, 130  # of a run below the limit
+AT_LIMIT, QUICK_AT_LIMIT = 550, 70  # and of one above it
+SHARE_TOLERANCE, WAKING_S = 0.05, 1e-4
+# What the processor's clock says is in no trajectory, but in what the real thing tells of the run.
+CPU_SHARE = Metric("cpu_share", "computing", lambda run: np.nan, SHARE)
+
+
+def cases(options: Options) -> list[Case]:
+    """Return two runs for each kind of work: a steady one, and one that has always something to do."""
+    steady, limit = (QUICK_MESSAGES, QUICK_AT_LIMIT) if options.quick else (MESSAGES, AT_LIMIT)
+    rate, most = (load / options.service_s for load in (STEADY_LOAD, LIMIT_LOAD))
+    made = []
+    for work in QUICK_WORKS if options.quick else COMPUTES:
+        made.append(Case(f"{work} {rate:g}/s", options.workload(rate, steady), work))
+        made.append(Case(f"{work} limit", options.workload(most, limit, arrivals="deterministic"), work))
+    return made
+
+
+def hypothesis(predictions: Sequence[Prediction]) -> str:
+    """Return what is expected: how long each kind of work holds the thread, and how much of that is computing."""
+    limits = [found for found in predictions if found.utilization >= NEAR_THE_LIMIT[1]]
+    holds = [f"{one.case.work} {seconds(one.hold_s, 4)}, so {digits(1 / one.hold_s, 4)}/s at most" for one in limits]
+    shares = [f"{percent(COMPUTES[one.case.work])} with {one.case.work}" for one in limits]
+    return (
+        f"A message holds the thread for more than the {seconds(limits[0].workload.service_s)} asked for: "
+        f"{'; '.join(holds)}; not {digits(limits[0].theory.capacity_per_s)}/s. The thread computes for "
+        f"{_listed(shares)} of the time that it processes."
+    )
+
+
+def judge_points(runs: Sequence[Run]) -> list[Point]:
+    """Return latency below the limit; throughput, and the share of computing, above it."""
+    points = []
+    for run in runs:
+        if run in _limits(runs):
+            points += [_at_own_pace(run, judge_limit(run)), _computing(run)]
+        else:
+            points += [_at_own_pace(run, judged) for judged in judge_latency(run)]
+    return points
+
+
+def _limits(runs: Sequence[Run]) -> list[Run]:
+    return [run for run in runs if run.utilization >= NEAR_THE_LIMIT[1]]
+
+
+def _at_own_pace(run: Run, judged: Point) -> Point:
+    """Return a point that DIFFERS as INCONCLUSIVE where the run's own processing times explain it."""
+    if run.case.work not in OWN_PACE or judged.word != DIFFERS or judged.tolerance is None:
+        return judged
+    metric = next(metric for metric in (*LATENCY, THROUGHPUT) if metric.name == judged.metric)
+    left = (judged.measured - metric.of(_with_own_times(run))) / judged.predicted
+    return _explained(run, judged, left)
+
+
+def _with_own_times(run: Run) -> Trajectory:
+    """Return the prediction with the processing times that were measured: all else is as predicted."""
+    dispatch, _, wakeup, _ = run.prediction.holds
+    took = as_ns(run.measured.processing_s)
+    return run.prediction.scene.replay((dispatch, took, wakeup, took)).trajectory(run.predicted.worker)
+
+
+def _explained(run: Run, judged: Point, left: float) -> Point:
+    if abs(left) > (judged.tolerance or 0.0):
+        return judged
+    took, expected = (f"{seconds(float(path.processing_s.mean()), 4)}" for path in (run.measured, run.predicted))
+    reason = (
+        f"{judged.reason}; {percent(left, signed=True)} with this run's own processing times in the prediction: the "
+        f"same work took {took} here and {expected} in the calibration"
+    )
+    return replace(judged, word=INCONCLUSIVE, reason=reason)
+
+
+def _computing(run: Run) -> Point:
+    """Return which share of its processing the thread computed."""
+    share, took_s = COMPUTES[run.case.work], float(run.measured.processing_s.mean())
+    measured = _instruments(run)["cpu_share"] or 0.0
+    ready_s = run.measurement.noise.run_delay_s or 0.0
+    numbers = Numbers(
+        share,
+        (share, share),
+        measured,
+        1.0,
+        share * (1 - ready_s / float(run.measured.processing_s.sum())),
+        f"for {seconds(ready_s)} the thread stood ready and had no processor",
+    )
+    judged = point(run, CPU_SHARE, numbers, SHARE_TOLERANCE + WAKING_S / took_s, share, by_share=False)
+    if run.case.work not in OWN_PACE or judged.word != DIFFERS:
+        return judged
+    slept_s = (1 - share) * (run.workload.service_s or 0.0)  # the rest is as long as it takes
+    return _explained(run, judged, measured - (1 - slept_s / took_s))
+
+
+def _instruments(run: Run) -> dict[str, Any]:
+    found: dict[str, Any] = run.measurement.document["instruments"]
+    return found
+
+
+def answer(runs: Sequence[Run], points: Sequence[Point]) -> str:
+    """Return the answer in a few sentences, with the numbers of these runs."""
+    limits = _limits(runs)
+    service, asked = seconds(limits[0].workload.service_s), limits[0].prediction.theory.capacity_per_s
+    reached = [f"{run.case.work} {digits(THROUGHPUT.of(run.measured), 4)}/s ({_held(run)})" for run in limits]
+    shares = {run.case.work: round(_instruments(run)["cpu_share"] or 0.0, 3) for run in limits}
+    computed = [f"{percent(share)} of it with {work}" for work, share in shares.items()]
+    bound = [work for work, share in shares.items() if share >= 0.9]
+    waits = [work for work, share in shares.items() if share <= 0.1]
+    return (
+        f"With D = {service}, 1/D is {digits(asked)}/s. What comes out is 1/(processing + dispatch): "
+        f"{', '.join(reached)}. While it processed, the thread computed for {_listed(computed)}: CPU-bound with "
+        f"{_listed(bound) or 'none'}, waiting with {_listed(waits) or 'none'}. What is computed takes its time only at "
+        f"the pace that each process finds when it begins."
+    )
+
+
+def _held(run: Run) -> str:
+    processing_s, dispatch_s = float(run.measured.processing_s.mean()), _instruments(run)["dispatch_s"]["mean"]
+    return f"{seconds(processing_s, 4)} + {seconds(dispatch_s)}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def facts(runs: Sequence[Run]) -> dict[str, Any]:
+    """Return by kind of work the limit (messages/s), the hold (s), and the share of processing spent computing."""
+    return {
+        run.case.work: {
+            "limit_per_s": THROUGHPUT.of(run.measured),
+            "calibrated_limit_per_s": 1 / run.prediction.hold_s,
+            "hold_s": _instruments(run)["hold_s"],
+            "calibrated_hold_s": run.prediction.hold_s,
+            "cpu_share": _instruments(run)["cpu_share"],
+        }
+        for run in _limits(runs)
+    }
+
+
+def figures(directory: Path, runs: Sequence[Run], points: Sequence[Point]) -> dict[str, str]:
+    """Draw what holds the thread, by kind of work, and the way from theory to the mean latency measured."""
+    limits = _limits(runs)
+    return drawn(directory, limits, [run for run in runs if run not in limits], points)

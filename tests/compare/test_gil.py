@@ -1,0 +1,207 @@
+"""Threads: what they gain by sleeping, and that computing gains nothing while one may compute at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from compare.case import Case
+from compare.experiment import Options, Run
+from compare.experiments import gil
+from compare.measure import Measurement, expected_s
+from compare.noise import Noise, Stall
+from compare.predict import predict
+from compare.run import drawn_again, write_entry
+from compare.scene import Scene, columns_of
+from compare.store import write_runs
+from compare.verdict import AGREES, DIFFERS, INCONCLUSIVE, Point
+from sim import Trajectory
+from tests.compare.runs import calibration, samples
+
+QUICK, FULL = Options(quick=True), Options()
+TAKES_S = 0.00512
+
+
+@dataclass(frozen=True, slots=True)
+class Free(Case):
+    """A case on an interpreter that has no lock: as many compute as there are threads and cores, here four."""
+
+    @property
+    def servers(self) -> int:
+        return min(self.threads or 1, 4)
+
+
+def ran(
+    case: Case,
+    *,
+    seed: int = 99,
+    servers: int | None = None,
+    slower: float = 1.0,
+    busy: float | None = None,
+    stall_s: float = 0.0,
+    apart: bool = False,
+) -> Run:
+    """Predict a case, and let the model play the threads: as many as there are, or `servers`.
+
+    `busy` processors are told of, or as many as can compute. `apart`: each thread has a queue of its own.
+    """
+    prediction = predict(case, calibration(service_s=TAKES_S, work=case.work))
+    n, several = len(case.workload), case.servers if servers is None else servers
+    drawn = columns_of(samples(1000 + seed, TAKES_S).hold_times(n, np.random.default_rng(seed)))
+    took = np.rint(drawn[1] * slower).astype(np.int64)
+    scene = prediction.scene
+    messages = _apart(scene, took, several) if apart else scene.replay((drawn[0], took, drawn[2], took), several)
+    trajectory = messages if isinstance(messages, Trajectory) else messages.trajectory(prediction.trajectory.worker)
+    trajectory = _stalled(trajectory, stall_s)
+    end_s = float(trajectory.finish_s.max())
+    cpu_s = end_s * (0.01 if case.work == "sleep" else several if busy is None else busy)
+    document = {
+        "command": "python -m compare.threads",
+        "measured": trajectory.metrics(case.threads or 1),
+        "environment": {"gil": not isinstance(case, Free), "cpu_s": cpu_s},
+        "run": {"cpu_s": cpu_s, "alone_s": {"before": TAKES_S, "after": TAKES_S}},
+    }
+    noise = Noise(end_s, (Stall(end_s / 2, stall_s),) if stall_s else ())
+    return Run(case, prediction, Measurement(trajectory, document, noise, "python -m compare.threads", 0.0, {}, {}))
+
+
+def _apart(scene: Scene, took: np.ndarray, several: int) -> Trajectory:
+    """Let each message go to the thread that its worker belongs to, busy or not.
+
+    Not to the one whose turn it is: messages that all take as long would then never see that there are two queues.
+    """
+    columns = np.empty((3, len(took)), np.int64)
+    for thread in range(several):
+        own = np.flatnonzero(scene.worker % several == thread)
+        alone = replace(scene, arrival_ns=scene.arrival_ns[own], worker=scene.worker[own])
+        nothing = np.zeros_like(took[own])
+        columns[:, own] = alone.replay((nothing, took[own], nothing, took[own])).messages
+    taken, start, finish = columns / 1e9
+    return Trajectory(scene.arrival_ns / 1e9, taken, start, finish, np.full(len(took), "w0"))
+
+
+def _stalled(trajectory: Trajectory, stall_s: float) -> Trajectory:
+    """Let everything stand still once, in the middle."""
+    at_s = float(trajectory.finish_s.max()) / 2
+    start_s, finish_s = (np.where(at > at_s, at + stall_s, at) for at in (trajectory.start_s, trajectory.finish_s))
+    return replace(trajectory, start_s=start_s, taken_s=start_s, finish_s=finish_s)
+
+
+def runs_of(options: Options, **changed: dict[str, object]) -> list[Run]:
+    """Run all cases; what is `changed` is told by kind of work, and happens where there are several threads."""
+    cases = gil.cases(options)
+    return [ran(case, **(changed.get(case.work, {}) if case.threads != 1 else {})) for case in cases]  # type: ignore[arg-type]
+
+
+def words(points: Sequence[Point], metric: str, work: str) -> set[str]:
+    return {point.word for point in points if point.metric == metric and point.work == work}
+
+
+@pytest.mark.parametrize(("options", "budget_s"), [(QUICK, 5.0), (FULL, 30.0)])
+def test_measuring_takes_no_longer_than_planned(options: Options, budget_s: float) -> None:
+    assert sum(map(expected_s, gil.cases(options))) <= budget_s
+
+
+def test_the_runs_are_of_1_2_and_4_threads_that_sleep_and_that_compute() -> None:
+    limits = [case for case in gil.cases(FULL) if (case.workload.rate_per_s or 0.0) >= 1000]
+    assert [(case.work, case.threads) for case in limits] == [(work, n) for work in ("sleep", "cpu") for n in (1, 2, 4)]
+    steady = [case for case in gil.cases(FULL) if case not in limits]
+    assert [(case.work, case.threads, case.workload.rate_per_s) for case in steady] == [
+        ("sleep", 1, 150.0),
+        ("sleep", 2, 300.0),
+    ]
+
+
+@pytest.mark.parametrize("options", [QUICK, FULL, replace(QUICK, service_s=0.005, seed=5)])
+def test_threads_that_sleep_side_by_side_and_compute_one_at_a_time_agree(options: Options) -> None:
+    points = gil.judge_points(runs_of(options))
+    assert [(point.label, point.metric, point.reason) for point in points if point.word != AGREES] == []
+    most = next(point for point in points if point.label == "sleep × 4")
+    assert (most.metric, most.nominal) == ("throughput_per_s", 800.0)
+    assert [point.predicted for point in points if point.metric == "gain"] == [1.0] * (1 if options.quick else 2)
+
+
+def test_threads_that_sleep_one_after_the_other_differ() -> None:
+    points = gil.judge_points(runs_of(QUICK, sleep={"servers": 1}))
+    assert words(points, "throughput_per_s", "sleep") == {AGREES, DIFFERS}  # of one thread, and of four
+    assert words(points, "latency_s.mean", "sleep") == {DIFFERS}
+
+
+def test_a_queue_for_each_thread_is_not_one_queue_for_both() -> None:
+    points = gil.judge_points(runs_of(FULL, sleep={"apart": True}))
+    means = {point.label: point.word for point in points if point.metric == "latency_s.mean"}
+    assert means == {"sleep × 1, 150/s": AGREES, "sleep × 2, 300/s": DIFFERS}
+
+
+def test_threads_that_compute_at_once_differ() -> None:
+    points = gil.judge_points(runs_of(QUICK, cpu={"servers": 2}))
+    assert words(points, "gain", "cpu") == words(points, "processors_busy", "cpu") == {DIFFERS}
+
+
+def test_threads_that_lose_time_to_each_other_do_not_differ_and_it_is_said() -> None:
+    points = gil.judge_points(runs_of(QUICK, cpu={"slower": 1.25, "busy": 0.9}))
+    assert words(points, "gain", "cpu") == words(points, "processors_busy", "cpu") == {AGREES}
+    (gain,) = (point for point in points if point.metric == "gain")
+    assert gain.measured == pytest.approx(0.8, rel=0.01)  # 1/1.25
+    assert gain.path_error == pytest.approx(-0.2, abs=0.01)
+    assert "less than at most 1" in gain.reason
+
+
+def test_a_machine_that_became_faster_is_not_a_gain_of_threads() -> None:
+    # A tenth less time a message, one at a time still: 1/0.9 times as many.
+    points = gil.judge_points(runs_of(QUICK, cpu={"slower": 0.9, "busy": 0.99}))
+    assert words(points, "processors_busy", "cpu") == {AGREES}
+    (gain,) = (point for point in points if point.metric == "gain")
+    assert gain.word == INCONCLUSIVE
+    assert gain.measured == pytest.approx(1.111, rel=0.01)
+    assert "0.99 of the processors busy for 4.5" in gain.reason  # ms: 0.99 × 0.9 × 5.12
+    assert "the machine has changed" in gain.reason
+
+
+def test_one_thread_that_was_not_left_alone_is_no_gain_of_the_others() -> None:
+    one, many = (case for case in gil.cases(QUICK) if case.work == "cpu")
+    points = gil.judge_points([ran(one, slower=1.7, busy=0.6), ran(many, busy=0.99)])
+    assert {point.metric: point.word for point in points} == {"gain": INCONCLUSIVE, "processors_busy": AGREES}
+
+
+def test_a_stall_that_was_logged_explains_what_throughput_lost_by_it() -> None:
+    # Of 0.28 s; without the log the run would be 5 % off for no reason.
+    (case,) = (case for case in gil.cases(QUICK) if case.label == "sleep × 4")
+    stalled = ran(case, stall_s=0.015)
+    (point,) = gil.judge_points([stalled])
+    assert point.word == INCONCLUSIVE
+    assert "the machine stalled for 15 ms in all" in point.reason
+    quiet = replace(stalled, measurement=replace(stalled.measurement, noise=Noise(0.3)))
+    assert gil.judge_points([quiet])[0].word == DIFFERS
+
+
+def test_without_a_gil_as_many_compute_as_there_are_threads_and_cores() -> None:
+    cases = [Free(**{name: getattr(case, name) for name in Case.__slots__}) for case in gil.cases(QUICK)]
+    runs = [ran(case) for case in cases]
+    points = gil.judge_points(runs)
+    assert [point.label for point in points if point.word != AGREES] == []
+    assert {point.predicted for point in points if point.metric in ("gain", "processors_busy")} == {4.0}
+    assert "that compute, 4 times as much" in gil.hypothesis([run.prediction for run in runs])
+    assert "without a GIL, and kept 4 of the processors busy" in gil.answer(runs, points)
+    assert "computing gains from them" in gil.answer(runs, points)
+
+
+@pytest.mark.parametrize("options", [QUICK, FULL, replace(QUICK, arrivals="deterministic")])
+def test_figures_and_answer_are_made_of_any_runs_and_again_from_their_files(options: Options, tmp_path: Path) -> None:
+    runs = runs_of(options)
+    hypothesis = gil.hypothesis([run.prediction for run in runs])
+    assert "4 threads that sleep process 4 times as much as one; that compute, as much as one." in hypothesis
+    write_runs(tmp_path, runs)
+    entry = write_entry(tmp_path, "gil", gil, hypothesis, runs, gil.judge_points(runs))
+    assert {"gil/throughput.png", "gil/turns.png", "gil/latency.svg"} <= set(entry["figures"])
+    assert all((tmp_path / name.removeprefix("gil/")).stat().st_size > 1000 for name in entry["figures"])
+    assert "4 threads that sleep processed 4" in entry["answer"]
+    assert "under the GIL, and kept 1 of the processors busy" in entry["answer"]
+    assert "So computing gains nothing." in entry["answer"]
+    assert entry["facts"]["sleep × 4"]["throughput_per_s"] == pytest.approx(4 / TAKES_S, rel=0.01)
+    assert entry["facts"]["cpu × 4"]["processors_busy"] == pytest.approx(1.0)
+    again = drawn_again(tmp_path, "gil", gil, entry)
+    assert again["answer"] == entry["answer"]
+    assert again["figures"] == entry["figures"]
