@@ -37,9 +37,9 @@ def drawn(directory: Path, limits: Sequence[Run], steady: Sequence[Run]) -> dict
         | draw(
             directory,
             "turns",
-            "A bar is a message, from start to finish. Sleeping, predicted and measured look alike. Computing, the "
-            "prediction knows of one at a time;\nthreads really take turns at several, so that each takes longer "
-            "and no more get done.",
+            "A bar is a message, from start to finish. Where they agree, sleeping looks alike. Computing, the prediction "
+            "knows one at a time:\nof threads that share an interpreter one computes, or several do and each takes "
+            "longer.",
             lambda figure: _turns(figure, most),
             (10.0, 4.6),
         )
@@ -146,13 +146,13 @@ def _theory(axes: "Axes", run: Run) -> None:
     """Paint the latency of one queue for these threads, and of one thread at the same load, for comparison."""
     service_s, rate = run.workload.service_s or 0.0, run.prediction.theory.utilization or 0.0
     at_s = np.linspace(0.0, _longest_s(run), 200)
-    for servers, style in ((_threads(run), "--"), (1, ":")):
+    for servers, style, label in (
+        (_threads(run), "--", "theory for so many threads (M/D/c)"),
+        (1, ":", "for one, at the same load (M/D/1)"),
+    ):
         queue = MDc(rate * servers / service_s, service_s, servers)
         share = [float(queue.latency.sf(float(at))) for at in at_s]
-        if servers > 1 or style == "--":
-            axes.plot(at_s * 1e3, share, style, color=NOMINAL, lw=1.2, label=f"theory, M/D/{servers}")
-        elif _threads(run) > 1:
-            axes.plot(at_s * 1e3, share, style, color=NOMINAL, lw=1.0, label="theory, M/D/1 at the same load")
+        axes.plot(at_s * 1e3, share, style, color=NOMINAL, lw=1.2, label=label)
 
 
 def _longest_s(run: Run) -> float:

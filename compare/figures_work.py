@@ -13,6 +13,7 @@ from compare.verdict import Point
 from compare.waterfall import waterfall
 from sim import Trajectory
 from sim.palette import CALIBRATED, MEASURED, NOMINAL
+from sim.units import seconds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,10 +38,10 @@ def drawn(directory: Path, limits: Sequence[Run], steady: Sequence[Run], points:
     return hold | draw(
         directory,
         "waterfalls",
-        "From theory to what was measured. Where they agree, the way ends at the blue line, the calibrated prediction; "
-        "where all is explained,\nthe last bar (rest) has no width.",
+        "From theory to what was measured. Where they agree, what was predicted from the calibration is what was "
+        "measured;\nwhere all is explained, the last bar (rest) has no width.",
         lambda figure: _waterfalls(figure, explained),
-        (11.0, 4.0 * _rows(explained)),
+        (11.0, 4.2 * _rows(explained)),
     )
 
 
@@ -52,8 +53,9 @@ def _waterfalls(figure: "Figure", explained: Sequence[Run]) -> None:
     panels = figure.subplots(_rows(explained), COLUMNS, squeeze=False).flatten()
     for run, axes in zip(explained, panels, strict=False):
         waterfall(axes, next(one for one in run.attributions if one.statistic == "mean"))
-        axes.set_title(f"{run.case.work}: {axes.get_title(loc='left')}", loc="left", fontsize=10)
-        axes.axvline(MEAN.of(run.predicted) * 1e3, color=CALIBRATED, lw=1.2, zorder=0.4)
+        predicted, measured = (seconds(value) for value in run.values(MEAN))
+        told = f"{run.case.work}: predicted {predicted}, measured {measured}"
+        axes.set_title(f"{told}\n{axes.get_title(loc='left')}", loc="left", fontsize=10)
     for axes in panels[len(explained) :]:
         axes.remove()
 

@@ -17,7 +17,6 @@ from compare.predict import Prediction
 from compare.verdict import Point
 from sim import MD1, Trajectory, Workload
 from sim.palette import CALIBRATED, CYCLE, MEASURED, NOMINAL
-from sim.summary import Seconds
 from sim.theory import dispersion_of_counts, gap_scv, kingman_wait_s
 from sim.units import percent, seconds
 
@@ -189,6 +188,8 @@ def _latency(figure: "Figure", runs: Sequence[Run]) -> None:
 
 
 def _numbers(axes: "Axes", runs: Sequence[Run], metric: Metric) -> None:
+    from matplotlib.ticker import LogLocator  # noqa: PLC0415 - loaded where something is drawn
+
     at = np.arange(len(runs))
     formula = [by_rate(run, metric) * 1e3 for run in runs]
     axes.plot(at, formula, "_", color=NOMINAL, ms=30, mew=1.5, label="M/D/1 from the flags")
@@ -201,7 +202,7 @@ def _numbers(axes: "Axes", runs: Sequence[Run], metric: Metric) -> None:
     axes.plot(at, predicted, "s", color=CALIBRATED, ms=9, label="predicted (calibrated)")
     axes.plot(at, measured, "o", color=MEASURED, ms=5, label="measured")
     axes.set_yscale("log")
-    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set(major_locator=LogLocator(subs=(1.0, 2.0, 5.0)), major_formatter="{x:g}", minor_formatter="")
     axes.set_xticks(at, [run.label.replace(" ", "\n", 1) for run in runs])
     axes.set_xlim(-0.5, len(runs) - 0.5)
     axes.set_title(f"{metric.title} of latency" if metric is not MEAN else "mean latency")
@@ -230,20 +231,16 @@ def _dispersion(figure: "Figure", runs: Sequence[Run]) -> None:
     axes = figure.subplots()
     axes.axhline(1.0, ls="--", color=NOMINAL, lw=1.2, label="Poisson process")
     for run, color, marker in zip(runs, CYCLE, "osD^vP", strict=False):
-        windows, indices = _curve(run.measured)
+        gaps = max(len(run.measured) - 1, LEAST_WINDOWS)
+        windows = np.geomspace(1.0, gaps / LEAST_WINDOWS, 24)
+        indices = np.array([dispersion(run.measured, gaps / window) for window in windows.tolist()], np.float64)
         axes.plot(windows, indices, f"{marker}-", color=color, ms=4, label=run.label)
     axes.set_xscale("log")
     axes.set_yscale("symlog", linthresh=1.0)
     axes.set_ylim(bottom=0.0)
+    axes.set_yticks([tick for tick in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500) if tick <= axes.get_ylim()[1]])
     axes.xaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("window, in mean gaps between messages")
     axes.set_ylabel("index of dispersion\nof counts")
     figure.legend(loc="outside right upper")
-
-
-def _curve(run: Trajectory) -> tuple[Seconds, Seconds]:
-    """Return windows, in mean gaps, and the index of dispersion of counts in them."""
-    gaps = max(len(run) - 1, 1)
-    windows = np.geomspace(1.0, max(gaps / LEAST_WINDOWS, 1.0), 24)
-    return windows, np.array([dispersion(run, gaps / window) for window in windows.tolist()], np.float64)

@@ -14,6 +14,7 @@ from compare.judge import judge_latency, point
 from compare.metric import MEAN, SHARE, THROUGHPUT, Metric
 from compare.predict import Prediction
 from compare.verdict import DIFFERS, INCONCLUSIVE, LIMIT_TOLERANCE, NEAR_THE_LIMIT, Numbers, Point
+from sim.theory import MDc
 from sim.units import digits, percent, seconds
 
 QUESTION = "Would threads have helped?"
@@ -30,7 +31,7 @@ RULES = (
 )
 
 THREADS, QUICK_THREADS = (1, 2, 4), (1, 4)
-STEADY_THREADS, QUICK_STEADY_THREADS = (1, 2), (2,)
+STEADY_THREADS, QUICK_STEADY_THREADS = (2, 4), (2,)
 LIMIT_LOAD, STEADY_LOAD = 5.0, 0.75  # as shares of what so many sleeping threads can do, nominally
 A_THREAD, QUICK_A_THREAD = 400, 55  # messages each sleeping thread has at the limit, and all computing ones together
 STEADY, QUICK_STEADY = 750, 50  # messages that each thread has below it
@@ -58,13 +59,13 @@ def cases(options: Options) -> list[Case]:
 def hypothesis(predictions: Sequence[Prediction]) -> str:
     """Return what is expected of threads that sleep, of threads that compute, and of latency."""
     most = {found.case.work: found for found in predictions if found.utilization >= NEAR_THE_LIMIT[1]}
-    steady = predictions[-1]
+    steady = next(found for found in predictions if found.utilization < NEAR_THE_LIMIT[1])
     servers = {work: found.theory.servers for work, found in most.items()}
     return (
         f"{most['sleep'].case.threads} threads that sleep process {servers['sleep']} times as much as one; that "
         f"compute, {'as much as one' if servers['cpu'] == 1 else f'{servers["cpu"]} times as much'}. At "
         f"{steady.case.label} the mean latency is {seconds(MEAN.of(steady.trajectory))}: M/D/{steady.case.threads} "
-        f"waits less than M/D/1 at the same load a thread."
+        "waits less than M/D/1 at the same load a thread."
     )
 
 
@@ -74,9 +75,11 @@ def judge_points(runs: Sequence[Run]) -> list[Point]:
     for run in runs:
         if not _at_limit(run):
             points += judge_latency(run)
+        elif run.case.threads == 1:  # what the others are held against
+            continue
         elif run.case.work == "sleep":
             points.append(_throughput(run))
-        elif run.case.threads != 1:
+        else:
             points += [_gain(run, _one(runs, run)), _busy(run)]
     return points
 
@@ -108,13 +111,9 @@ def _throughput(run: Run) -> Point:
 def _gain(run: Run, one: Run) -> Point:
     """Return how many times as much threads computed as one did: no gain of theirs, if no more processors were busy."""
     judged = _at_most(run, GAIN, _times(run, one))
-    busy, one_busy = _processors(run), _processors(one)
-    if judged.word != DIFFERS or busy > judged.predicted * (1 + LIMIT_TOLERANCE):
+    if judged.word != DIFFERS or _processors(run) > judged.predicted * (1 + LIMIT_TOLERANCE):
         return judged
-    reason = (
-        f"{judged.reason}; {digits(busy)} of the processors busy for {seconds(_cpu_s(run))} a message, with one thread "
-        f"{digits(one_busy)} for {seconds(_cpu_s(one))}: the machine has changed"
-    )
+    reason = f"{judged.reason}; {_busily(run)}, with one thread {_busily(one)}: the machine has changed"
     return replace(judged, word=INCONCLUSIVE, reason=reason)
 
 
@@ -148,18 +147,29 @@ def answer(runs: Sequence[Run], points: Sequence[Point]) -> str:
     """Return the answer in a few sentences, with the numbers of these runs."""
     sleeping, computing = (_most(runs, work) for work in ("sleep", "cpu"))
     gained, times = (_times(run, _one(runs, run)) for run in (sleeping, computing))
-    busy, one_took_s = _processors(computing), _cpu_s(_one(runs, computing))
     gil = "under the GIL" if computing.measurement.document["environment"]["gil"] else "without a GIL"
+    helps, gains = gained > 1 + LIMIT_TOLERANCE, _processors(computing) > 1 + LIMIT_TOLERANCE
     steady = [run for run in runs if not _at_limit(run)]
     latency = " and ".join(f"{seconds(MEAN.of(run.measured))} with {_threads(run)}" for run in steady)
     return (
         f"{_threads(sleeping)} that sleep processed {digits(gained)} times as much as one: for work that waits, "
-        f"threads {'help' if gained > 1 + LIMIT_TOLERANCE else 'do not help'}. {_threads(computing)} that compute "
-        f"processed {digits(times)} times as much as one, {gil}, and kept {digits(busy)} of the processors busy; a "
-        f"message took {seconds(_cpu_s(computing))} of processor time, and {seconds(one_took_s)} with one thread. So "
-        f"computing {'gains from them' if busy > 1 + LIMIT_TOLERANCE else 'gains nothing'}. Sleeping, at three "
-        f"quarters of what the threads can do, the mean latency was {latency}."
+        f"threads {'help' if helps else 'do not help'}. {_threads(computing)} that compute processed {digits(times)} "
+        f"times as much as one, {gil} with {_busily(computing)}, against {_busily(_one(runs, computing))} with one: for "
+        f"work that computes they gain {'something' if gains else 'nothing'}. Sleeping, at three quarters of what the "
+        f"threads can do, the mean latency was {latency}{_of_one(steady[0])}."
     )
+
+
+def _busily(run: Run) -> str:
+    return f"{digits(_processors(run))} of the processors busy for {seconds(_cpu_s(run))} a message"
+
+
+def _of_one(run: Run) -> str:
+    """Say what mean latency one thread at the same load would have, where theory knows."""
+    if run.workload.arrivals != "poisson":
+        return ""
+    service_s = run.workload.service_s or 0.0
+    return f"; M/D/1 has {seconds(float(MDc(STEADY_LOAD / service_s, service_s, 1).latency.mean()))}"
 
 
 def _most(runs: Sequence[Run], work: str) -> Run:

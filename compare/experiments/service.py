@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 QUESTION = "1, 5, 10, 50 ms: what does processing time do to the highest throughput?"
 TRIED = (
-    "Four processing times, each at 2.5 times its nominal limit and at three loads below it. The loads are shares of "
+    "Up to four processing times, each at 2.5 times its nominal limit and at loads below it. The loads are shares of "
     "1/D, and the messages arrive at the same instants in units of D, so that all four are asked the same question."
 )
 RULES = (

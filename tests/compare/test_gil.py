@@ -11,13 +11,15 @@ from compare.case import Case
 from compare.experiment import Options, Run
 from compare.experiments import gil
 from compare.measure import Measurement, expected_s
-from compare.noise import Noise, Stall
+from compare.noise import Noise, Stall, noise_of
 from compare.predict import predict
 from compare.run import drawn_again, write_entry
 from compare.scene import Scene, columns_of
 from compare.store import write_runs
+from compare.threads import document_of, run, trajectory_of
 from compare.verdict import AGREES, DIFFERS, INCONCLUSIVE, Point
-from sim import Trajectory
+from real.clock import FakeClock
+from sim import Trajectory, Workload
 from tests.compare.runs import calibration, samples
 
 QUICK, FULL = Options(quick=True), Options()
@@ -109,8 +111,8 @@ def test_the_runs_are_of_1_2_and_4_threads_that_sleep_and_that_compute() -> None
     assert [(case.work, case.threads) for case in limits] == [(work, n) for work in ("sleep", "cpu") for n in (1, 2, 4)]
     steady = [case for case in gil.cases(FULL) if case not in limits]
     assert [(case.work, case.threads, case.workload.rate_per_s) for case in steady] == [
-        ("sleep", 1, 150.0),
         ("sleep", 2, 300.0),
+        ("sleep", 4, 600.0),
     ]
 
 
@@ -125,14 +127,12 @@ def test_threads_that_sleep_side_by_side_and_compute_one_at_a_time_agree(options
 
 def test_threads_that_sleep_one_after_the_other_differ() -> None:
     points = gil.judge_points(runs_of(QUICK, sleep={"servers": 1}))
-    assert words(points, "throughput_per_s", "sleep") == {AGREES, DIFFERS}  # of one thread, and of four
-    assert words(points, "latency_s.mean", "sleep") == {DIFFERS}
+    assert words(points, "throughput_per_s", "sleep") == words(points, "latency_s.mean", "sleep") == {DIFFERS}
 
 
 def test_a_queue_for_each_thread_is_not_one_queue_for_both() -> None:
     points = gil.judge_points(runs_of(FULL, sleep={"apart": True}))
-    means = {point.label: point.word for point in points if point.metric == "latency_s.mean"}
-    assert means == {"sleep × 1, 150/s": AGREES, "sleep × 2, 300/s": DIFFERS}
+    assert words(points, "latency_s.mean", "sleep") == {DIFFERS}
 
 
 def test_threads_that_compute_at_once_differ() -> None:
@@ -184,8 +184,20 @@ def test_without_a_gil_as_many_compute_as_there_are_threads_and_cores() -> None:
     assert [point.label for point in points if point.word != AGREES] == []
     assert {point.predicted for point in points if point.metric in ("gain", "processors_busy")} == {4.0}
     assert "that compute, 4 times as much" in gil.hypothesis([run.prediction for run in runs])
-    assert "without a GIL, and kept 4 of the processors busy" in gil.answer(runs, points)
-    assert "computing gains from them" in gil.answer(runs, points)
+    assert "without a GIL with 4 of the processors busy" in gil.answer(runs, points)
+    assert "for work that computes they gain something" in gil.answer(runs, points)
+
+
+def test_what_the_machine_did_to_threads_is_told_as_far_as_anyone_knows() -> None:
+    workload = Workload(rate_per_s=400, service_s=0.005, messages=3, arrivals="deterministic")
+    ran_alone = run(workload, "sleep", 1, FakeClock())
+    document = document_of(
+        workload, trajectory_of(workload, ran_alone), ran_alone, "sleep", "python -m compare.threads"
+    )
+    origin_s = document["run"]["origin_monotonic_s"]
+    noise = noise_of([Stall(origin_s + 0.004, 0.002)], document, 0.0175)
+    assert [round(stall.at_s, 9) for stall in noise.stalls] == [0.004]
+    assert noise.run_delay_s is None  # of which thread? It is counted for one, and that only waits
 
 
 @pytest.mark.parametrize("options", [QUICK, FULL, replace(QUICK, arrivals="deterministic")])
@@ -198,8 +210,10 @@ def test_figures_and_answer_are_made_of_any_runs_and_again_from_their_files(opti
     assert {"gil/throughput.png", "gil/turns.png", "gil/latency.svg"} <= set(entry["figures"])
     assert all((tmp_path / name.removeprefix("gil/")).stat().st_size > 1000 for name in entry["figures"])
     assert "4 threads that sleep processed 4" in entry["answer"]
-    assert "under the GIL, and kept 1 of the processors busy" in entry["answer"]
-    assert "So computing gains nothing." in entry["answer"]
+    assert "under the GIL with 1 of the processors busy" in entry["answer"]
+    assert "for work that computes they gain nothing" in entry["answer"]
+    # 5 ms and a wait of 0.75/(2 × 0.25) times as much, where arrivals are Poisson's.
+    assert entry["answer"].endswith("M/D/1 has 12.5 ms.") == (options.arrivals == "poisson")
     assert entry["facts"]["sleep × 4"]["throughput_per_s"] == pytest.approx(4 / TAKES_S, rel=0.01)
     assert entry["facts"]["cpu × 4"]["processors_busy"] == pytest.approx(1.0)
     again = drawn_again(tmp_path, "gil", gil, entry)

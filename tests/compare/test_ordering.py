@@ -134,7 +134,7 @@ def test_stalls_that_were_logged_explain_a_mean_that_is_not_conserved(steady: li
 @pytest.mark.parametrize(
     "options",
     [
-        Options(quick=True),
+        Options(),
         Options(quick=True, workers=1, arrivals="deterministic"),
         Options(quick=True, workers=300, popularity="zipf:2", service_s=0.001),
     ],
@@ -148,7 +148,8 @@ def test_figures_and_answer_are_made_of_any_runs_and_again_of_their_files(option
     hypothesis = ordering.hypothesis([run.prediction for run in runs])
     entry = write_entry(first, "ordering", ordering, hypothesis, runs, points)
     pictures = {path.name: path.read_bytes() for path in first.glob("*.png")}
-    assert set(pictures) == {"tails.png", "workers.png"}
+    both = {"tails-burst.png", "workers-burst.png"}
+    assert set(pictures) == (both if options.quick else both | {"tails.png", "workers.png"})
     assert all(len(content) > 10_000 for content in pictures.values())
     shutil.copytree(first, second)
     assert drawn_again(second, "ordering", ordering, entry) == entry
@@ -157,11 +158,12 @@ def test_figures_and_answer_are_made_of_any_runs_and_again_of_their_files(option
 
 def test_the_answer_has_the_numbers_of_the_runs_and_of_the_burst() -> None:
     # Every message takes as long as its run says: whoever reads the answer reads just that.
-    runs = [_made(case, (number + 1) / 100) for number, case in enumerate(ordering.cases(Options(quick=True)))]
-    bursts = [replace(run, case=replace(run.case, label=f"{run.label} burst")) for run in runs]
-    told = ordering.answer([*runs, *bursts], [])
-    assert "10 ms (fifo), 20 ms (round-robin), 30 ms (per-worker): 200 % from the least to the most" in told
-    assert told.count("1 (fifo), 1 (round-robin), 1 (per-worker)") == 2
+    runs = [_made(case, (number + 1) / 100) for number, case in enumerate(ordering.cases(Options()))]
+    steady, burst = ordering.answer(runs, []).split(" In the burst ")
+    assert "At a steady load mean latency was 10 ms (fifo), 20 ms (round-robin), 30 ms (per-worker), 200 %" in steady
+    assert "p99 was 10 ms (fifo), 20 ms (round-robin), 30 ms (per-worker)" in steady
+    assert "mean latency was 40 ms (fifo), 50 ms (round-robin), 60 ms (per-worker), 50 %" in burst
+    assert "took 1 (fifo), 1 (round-robin), 1 (per-worker) times as long" in burst
     assert ordering.facts(runs)["busiest_over_rarest, fifo"] == pytest.approx(1)
 
 

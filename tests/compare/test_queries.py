@@ -63,7 +63,7 @@ def test_measuring_keeps_to_its_budget() -> None:
 
 
 def test_there_are_questions_enough_for_a_p99_and_they_take_less_than_2_percent_of_the_thread() -> None:
-    for lasting_s, least in ((queries.SECONDS, 300), (queries.QUICK_SECONDS, queries.LEAST_QUESTIONS)):
+    for lasting_s, least in ((queries.SECONDS, 300), (queries.QUICK_SECONDS, 60)):
         assert queries.PER_S * (lasting_s - 1.2) >= 1.2 * least
     assert queries.PER_S * ANSWER_S < 0.02
 
@@ -195,11 +195,12 @@ def test_a_client_that_was_stalled_itself_is_put_into_the_prediction_with_the_st
     assert point.adjusted == pytest.approx(point.measured, rel=0.02)
 
 
-def test_of_a_few_questions_no_p99_is_judged() -> None:
+def test_the_fewer_the_questions_the_lower_the_percentile_that_is_judged() -> None:
     run = run_of(case_of("150/s"))
-    few = {"asked": {"latency_s": asked_s(run)[: queries.LEAST_QUESTIONS - 1]}}
-    found = words([replace(run, measurement=replace(run.measurement, tables=few))])
-    assert list(found) == [("150/s", MEAN.name)]
+    for count, judged in ((300, [queries.SEEN_P99.name]), (299, [queries.SEEN_P95.name]), (59, [])):
+        few = replace(run.measurement, tables={"asked": {"latency_s": asked_s(run)[:count]}})
+        points = queries.judge_points([replace(run, measurement=few)])
+        assert [point.metric for point in points] == [*judged, MEAN.name]
 
 
 # -- what is told -----------------------------------------------------------------------------------------------------

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from compare.calibrate import answering_case
 from compare.case import Case
 from compare.experiment import Options, Run
 from compare.experiments import workers
 from compare.figures_workers import held_s
-from compare.measure import expected_s
+from compare.measure import asking_s, expected_s
 from compare.predict import predict
 from compare.store import read_runs, write_runs
 from compare.verdict import AGREES, DIFFERS, INCONCLUSIVE, Numbers, Point
@@ -151,6 +152,21 @@ def test_memory_is_counted_and_in_proportion() -> None:
     assert (point.label, point.word) == ("1,000 workers", AGREES)
     # A dictionary of ten keys alone takes 300 bytes or more, and each key some 50.
     assert 600 < point.measured < 3000
+
+
+def test_what_questions_cost_is_calibrated_on_states_that_are_there() -> None:
+    asked = [case for case in workers.cases(Options()) if case.state_keys]
+    planned = [answering_case(case, seed=1) for case in asked]
+    assert [(one.allocate, one.state_keys) for one in planned] == [("eager", case.state_keys) for case in asked]
+
+
+def test_as_many_questions_are_predicted_as_there_is_time_to_ask() -> None:
+    case = workers.cases(Options())[-1]
+    queries = predict(case, calibration(), 0.0004, runs=3).trajectory.queries
+    assert queries is not None
+    expected = workers.QUESTIONS_PER_S * asking_s(case)
+    assert len(queries) == pytest.approx(expected, abs=4 * expected**0.5)  # a Poisson number, to four deviations
+    assert asking_s(case) < 0.9 * case.workload.horizon_s  # or nobody could tell
 
 
 def test_an_answer_is_counted_from_the_end_of_what_the_thread_did_before() -> None:
