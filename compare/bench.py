@@ -1,5 +1,6 @@
 """The bench: what experiments share. A canary, the calibrations, and the rule about noise."""
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,6 +16,7 @@ from compare.predict import Prediction, predict
 from compare.progress import Watch
 
 CALIBRATION_S, QUICK_CALIBRATION_S = 6.0, 3.0
+RENEWED_S = 100.0  # a machine is another one after some minutes
 AGAIN = 0.5  # of that, at the end: to notice a machine that drifted takes less than to predict from it
 REPEATS = 2  # of a run over the noise limit, at most
 REPEATED = 0.15  # of the time planned may be spent on them, so that a comparison ends about when it said it would
@@ -28,7 +30,7 @@ class Bench:
 
     def __init__(self, canary: Canary, watch: Watch, injection: Injection, *, quick: bool, seed: int) -> None:
         self.watch, self.injection = watch, injection
-        self.calibrations: dict[Kind, Calibration] = {}
+        self.made: dict[Kind, list[Calibration]] = {}
         self.afterwards: dict[Kind, Calibration] = {}
         self.answers: dict[Manner, Answering] = {}
         # Of what comes over TCP to an inbox that can be full:
@@ -43,8 +45,8 @@ class Bench:
         longest_s = max(map(expected_s, wanted), default=0.0)
         self._repeats_left_s = max(REPEATED * self.watch.planned_s, REPEATS * longest_s)
         for case in wanted:
-            if case.calibration not in self.calibrations:
-                self.calibrations[case.calibration] = self._calibrated(case.calibration, "calibrating", self._seconds)
+            if case.calibration not in self.made:
+                self.made[case.calibration] = [self._calibrated(case.calibration, "calibrating", self._seconds)]
             manner = manner_of(case)
             if manner is not None and manner not in self.answers:
                 self.answers[manner] = answering(self._plainly, answering_case(case, self._seed))
@@ -52,16 +54,24 @@ class Bench:
                 self._fillings[case.calibration] = filling_case(case, self._seed)
                 self.buffers[case.calibration] = self._filled(case.calibration, "calibrating")
 
+    def renew(self, wanted: Iterable[Case]) -> None:
+        """Add to the calibrations of these cases where they have become old."""
+        now_s = time.monotonic()
+        old = {case.calibration for case in wanted if now_s - self.made[case.calibration][-1].at_s > RENEWED_S}
+        for kind in sorted(old):
+            self.watch.more(_calibrating_s(kind, AGAIN * self._seconds, self._seed))
+            self.made[kind].append(self._calibrated(kind, "calibrating anew", AGAIN * self._seconds))
+
     def calibrate_again(self) -> None:
         """Repeat the calibrations of messages, to notice a machine that has become another one."""
-        for kind in self.calibrations:
+        for kind in self.made:
             self.afterwards[kind] = self._calibrated(kind, "calibrating once more", AGAIN * self._seconds)
         for kind in self._fillings:
             self.buffers_afterwards[kind] = self._filled(kind, "calibrating once more")
 
     def predicted(self, case: Case, *, afterwards: bool = False) -> Prediction:
         """Return what is predicted from the calibration made before, or from the one made at the end."""
-        known = (self.afterwards if afterwards else self.calibrations)[case.calibration]
+        known = self.afterwards[case.calibration] if afterwards else Calibration.of(self.made[case.calibration])
         found = self.answering(case)
         buffers = None
         if can_be_full(case):
@@ -93,10 +103,12 @@ class Bench:
     def documents(self) -> list[dict[str, Any]]:
         """Return what results say of the calibrations: before, afterwards, and by how much the hold has drifted."""
         found = []
-        for kind, before in self.calibrations.items():
+        for kind, made in self.made.items():
+            before = Calibration.of(made)
             after = self.afterwards.get(kind)
             drift = None if after is None else after.hold_s / before.hold_s - 1
-            found.append(before.document() | {"afterwards": after and after.document(), "drift": drift})
+            times = [one.document() for one in made]
+            found.append(before.document() | {"made": times, "afterwards": after and after.document(), "drift": drift})
         return found
 
     def _calibrated(self, kind: Kind, what: str, seconds: float) -> Calibration:
@@ -105,7 +117,7 @@ class Bench:
 
     def _filled(self, kind: Kind, what: str) -> Buffers:
         measured = partial(self._plainly, what=f"{what}: socket buffers")
-        return filled(measured, self._fillings[kind], self.calibrations[kind])
+        return filled(measured, self._fillings[kind], self.made[kind][-1])
 
     def _plainly(self, case: Case, what: str = "calibrating: questions") -> Measurement:
         self.watch.begin(what, expected_s(case))
@@ -117,6 +129,10 @@ class Bench:
 def calibration_s(*, quick: bool) -> float:
     """Return how long a calibration is to take, s."""
     return QUICK_CALIBRATION_S if quick else CALIBRATION_S
+
+
+def _calibrating_s(kind: Kind, seconds: float, seed: int) -> float:
+    return sum(expected_s(case) for case in cases(*kind, seconds, seed))
 
 
 def manner_of(case: Case) -> Manner | None:
@@ -137,9 +153,7 @@ def planned_s(wanted: Iterable[Case], *, quick: bool, seed: int) -> float:
     kinds = {case.calibration for case in every}
     manners = {manner: case for case in every if (manner := manner_of(case)) is not None}
     seconds = calibration_s(quick=quick)
-    twice = sum(
-        expected_s(case) for kind in kinds for part in (1.0, AGAIN) for case in cases(*kind, part * seconds, seed)
-    )
+    twice = sum(_calibrating_s(kind, part * seconds, seed) for kind in kinds for part in (1.0, AGAIN))
     asking = sum(expected_s(answering_case(case, seed)) for case in manners.values())
     over_tcp = {case.calibration: case for case in every if can_be_full(case)}
     filling = 2 * sum(expected_s(filling_case(case, seed)) for case in over_tcp.values())

@@ -3,7 +3,7 @@
 Never taken from the run that is to be predicted. What the machine did to the calibration itself is no part of it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,11 +17,14 @@ from sim import Workload
 from sim.bands import HoldSamples
 from sim.summary import Seconds
 
-# Busy is just above the limit: each message waits, and is taken while others are processed, as in the runs that are to be
-# predicted. Were all of them due at once, taking them would cost none of the later ones anything.
+# Busy is just above the limit: each message waits, and is taken while others are processed, as in the runs that are to
+# be predicted. Were all of them due at once, taking them would cost none of the later ones anything.
 BUSY_LOAD, RARE_LOAD = 1.2, 0.3
 LEAST_BUSY, LEAST_RARE = 80, 40  # messages
 BEYOND = 0.2  # of the median: nobody's work takes so much longer than it did all the other times
+# How fast a machine is woken wanders by a percent from second to second: what is drawn together lasts so long, and the
+# latest calibrations count together.
+ALIKE_S, KEPT = 0.4, 3
 QUESTIONS_PER_S, QUESTIONS = 150.0, 150
 
 Measure = Callable[[Case], Measurement]
@@ -45,6 +48,13 @@ class Calibration:
     def hold_s(self) -> float:
         """Mean hold of a busy thread."""
         return self.samples.hold_s
+
+    @classmethod
+    def of(cls, made: Sequence["Calibration"]) -> "Calibration":
+        """Return the latest KEPT of several as one."""
+        *before, last = made[-KEPT:]
+        samples = last.samples.joined([one.samples for one in before])
+        return cls(last.work, last.service_s, samples, sum(one.stalled for one in made[-KEPT:]), last.at_s)
 
     def document(self) -> dict[str, Any]:
         """Return what results say of it, s."""
@@ -75,7 +85,11 @@ def cases(work: str, service_s: float, seconds: float, seed: int) -> tuple[Case,
     """
     busy = max(LEAST_BUSY, round(seconds / 2 / service_s))
     back_to_back = Workload(
-        rate_per_s=min(BUSY_LOAD / service_s, 1e6), service_s=service_s, messages=busy, arrivals="deterministic", seed=seed
+        rate_per_s=min(BUSY_LOAD / service_s, 1e6),
+        service_s=service_s,
+        messages=busy,
+        arrivals="deterministic",
+        seed=seed,
     )
     # Its arrivals are on a seed of their own, lest a run be predicted from its very own arrivals.
     rare = Workload(
@@ -99,7 +113,11 @@ def calibrate(work: str, service_s: float, measure: Measure, planned: tuple[Case
     rested = body(idle.arrival_s[woken], idle.latency_s[woken], rare.noise.stalls)
     calm &= busy.arrival_s[1:] < busy.finish_s[:-1]
     samples = HoldSamples(
-        dispatch_s[calm], processing_s[calm], idle.wait_s[woken][rested], idle.processing_s[woken][rested]
+        dispatch_s[calm],
+        processing_s[calm],
+        idle.wait_s[woken][rested],
+        idle.processing_s[woken][rested],
+        max(1, round(ALIKE_S / float(np.median(processing_s)))),
     )
     return Calibration(work, service_s, samples, int((~calm).sum() + (~rested).sum()), back_to_back.began_s)
 

@@ -21,7 +21,7 @@ _STYLE = {AGREES: "green", DIFFERS: "bold red", INCONCLUSIVE: "yellow"}
 
 def calibration_lines(bench: "Bench") -> Iterator[str]:
     """Say what a message costs on this machine, a line for each kind of work."""
-    for (work, service_s), found in bench.calibrations.items():
+    for (work, service_s), (found, *_) in bench.made.items():
         yield (
             f"Calibrated: {work} {seconds(service_s)} holds the thread for {seconds(found.hold_s, 4)}, "
             f"so the limit is {digits(1 / found.hold_s, 4)}/s, not {digits(1 / service_s)}/s."

@@ -77,6 +77,7 @@ class Session:
         for line in calibration_lines(bench):
             bench.watch.console.print(line)
         for name, module in left.items():
+            bench.renew(module.cases(self.options))
             done[name] = run_experiment(name, module, self.options, bench, self.out)
             self._note(list(done))
         bench.calibrate_again()

@@ -96,12 +96,16 @@ class HoldSamples:
     a message that found the thread idle. ValueError for fewer than LEAST_SAMPLES of either, or for what is no time: of
     a handful nobody can tell what another calibration would have been. Even so a band of n samples knows nothing of
     what happens less often than every n-th time, and is too narrow for the few: 300 of them are no luxury.
+
+    `alike` is how many neighbours are drawn together, of busy messages; None leaves it to the size of the sample. A
+    machine that is slower for a second, then faster, needs as many as a second has.
     """
 
     dispatch_s: Seconds
     processing_s: Seconds
     wakeup_s: Seconds
     woken_processing_s: Seconds
+    alike: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is no sample of times."""
@@ -126,7 +130,19 @@ class HoldSamples:
 
     def redrawn(self, rng: np.random.Generator) -> "HoldSamples":
         """Return other samples that these might have been."""
-        return HoldSamples(*self._draw(len(self.processing_s), len(self.wakeup_s), rng))
+        dispatch, processing, wakeup, woken = self._draw(len(self.processing_s), len(self.wakeup_s), rng)
+        return HoldSamples(dispatch, processing, wakeup, woken, self.alike)
+
+    def joined(self, others: Sequence["HoldSamples"]) -> "HoldSamples":
+        """Return these samples and others that were taken at other times, as one."""
+        every = (self, *others)
+        return HoldSamples(
+            np.concatenate([one.dispatch_s for one in every]),
+            np.concatenate([one.processing_s for one in every]),
+            np.concatenate([one.wakeup_s for one in every]),
+            np.concatenate([one.woken_processing_s for one in every]),
+            self.alike,
+        )
 
     def hold_times(self, n: int, rng: np.random.Generator) -> HoldTimes:
         """Draw the hold times of n messages."""
@@ -135,8 +151,9 @@ class HoldSamples:
 
     def _draw(self, busy: int, woken: int, rng: np.random.Generator) -> tuple[Seconds, ...]:
         """Draw what was measured of whole messages together, in blocks: neighbours are alike."""
-        of_busy = _places(len(self.processing_s), busy, rng)
-        of_woken = _places(len(self.wakeup_s), woken, rng)
+        woken_share = len(self.wakeup_s) / len(self.processing_s)  # they are fewer in the same time
+        of_busy = _places(len(self.processing_s), busy, rng, self.alike)
+        of_woken = _places(len(self.wakeup_s), woken, rng, self.alike and max(1, round(self.alike * woken_share)))
         return (
             self.dispatch_s[of_busy],
             self.processing_s[of_busy],
@@ -150,12 +167,12 @@ class HoldSamples:
         return {"hold_s": self.hold_s, **{name: summary(getattr(self, name)) for name in names}}
 
 
-def _places(of: int, n: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Return n places in a sample, in blocks that begin anywhere and go round at its end.
+def _places(of: int, n: int, rng: np.random.Generator, alike: int | None = None) -> npt.NDArray[np.int64]:
+    """Return n places in a sample, in blocks that begin anywhere and go round at its end; at least four make a sample.
 
     (Circular block bootstrap: Politis and Romano 1992, in Exploring the Limits of Bootstrap, p. 263.)
     """
-    block = max(1, min(BLOCK, round(of**0.5)))
+    block = max(1, min(BLOCK, round(of**0.5)) if alike is None else min(alike, of // 4))
     starts = rng.integers(0, of, size=-(-n // block))
     places: npt.NDArray[np.int64] = (starts[:, None] + np.arange(block)).ravel()[:n] % of
     return places

@@ -154,9 +154,9 @@ def answer(runs: Sequence[Run], points: Sequence[Point]) -> str:
     return (
         f"{_threads(sleeping)} that sleep processed {digits(gained)} times as much as one: for work that waits, "
         f"threads {'help' if helps else 'do not help'}. {_threads(computing)} that compute processed {digits(times)} "
-        f"times as much as one, {gil} with {_busily(computing)}, against {_busily(_one(runs, computing))} with one: for "
-        f"work that computes they gain {'something' if gains else 'nothing'}. Sleeping, at three quarters of what the "
-        f"threads can do, the mean latency was {latency}{_of_one(steady[0])}."
+        f"times as much as one, {gil} with {_busily(computing)}, against {_busily(_one(runs, computing))} with one: "
+        f"for work that computes they gain {'something' if gains else 'nothing'}. Sleeping, at three quarters of what "
+        f"the threads can do, the mean latency was {latency}{_of_one(steady[0])}."
     )
 
 
