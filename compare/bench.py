@@ -72,6 +72,8 @@ class Bench:
     def predicted(self, case: Case, *, afterwards: bool = False) -> Prediction:
         """Return what is predicted from the calibration made before, or from the one made at the end."""
         known = self.afterwards[case.calibration] if afterwards else Calibration.of(self.made[case.calibration])
+        if case.threads is None:  # which compute at a pace of their own
+            case = replace(case, pace_per_s=known.pace_per_s)
         found = self.answering(case)
         buffers = None
         if can_be_full(case):
@@ -113,6 +115,9 @@ class Bench:
 
     def _calibrated(self, kind: Kind, what: str, seconds: float) -> Calibration:
         planned = cases(*kind, seconds, self._seed)
+        if kind in self.made:
+            first, second = (replace(case, pace_per_s=self.made[kind][-1].pace_per_s) for case in planned)
+            planned = first, second
         return calibrate(*kind, partial(self._plainly, what=f"{what}: {kind[0]} {kind[1] * 1e3:g} ms"), planned)
 
     def _filled(self, kind: Kind, what: str) -> Buffers:

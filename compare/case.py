@@ -23,7 +23,8 @@ class Case:
 
     `work`, `allocate` and `state_keys` are flags of `python -m real`. `asking`: questions come over HTTP, not from the
     workload. `over_tcp`: the messages come from `python -m real.send`, with the workload's inbox on both sides.
-    `threads`: not the processor but so many threads of a child process it (see `compare.threads`).
+    `threads`: not the processor but so many threads of a child process it (see `compare.threads`). `pace_per_s` makes
+    computing the same work as in the calibration: so many rounds for a second.
     """
 
     label: str
@@ -34,6 +35,7 @@ class Case:
     asking: Asking | None = None
     over_tcp: bool = False
     threads: int | None = None
+    pace_per_s: float | None = None
 
     @property
     def calibration(self) -> tuple[str, float]:
@@ -57,6 +59,7 @@ class Case:
             "asking": asking and asdict(asking),
             "over_tcp": self.over_tcp,
             "threads": self.threads,
+            "pace_per_s": self.pace_per_s,
         }
 
 

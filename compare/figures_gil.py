@@ -37,8 +37,8 @@ def drawn(directory: Path, limits: Sequence[Run], steady: Sequence[Run]) -> dict
         | draw(
             directory,
             "turns",
-            "A bar is a message, from start to finish. Where they agree, sleeping looks alike. Of computing, the model "
-            "has one at a time:\nof threads that share an interpreter one computes, or several do and each takes longer.",
+            "A bar is a message, from start to finish. Where they agree, sleeping looks alike. Computing, the model "
+            "has one at a time:\nof threads that share an interpreter one computes, or several, and each takes longer.",
             lambda figure: _turns(figure, most),
             (10.0, 4.6),
         )

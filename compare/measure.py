@@ -170,6 +170,7 @@ def _command(case: Case, injection: Injection) -> tuple[str, list[str]]:
         return "compare.threads", [*words, "--threads", str(case.threads)]
     words += ["--allocate", case.allocate] if case.allocate != "lazy" else []
     words += ["--state-keys", str(case.state_keys)] if case.state_keys else []
+    words += ["--pace", repr(case.pace_per_s)] if case.pace_per_s else []
     return "real", [*words, *injection.flags]
 
 

@@ -1,21 +1,18 @@
 """Sleeping, computing, half of each, or until an instant: what holds the thread for longer than was asked for."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from compare.case import Case
-from compare.causes import as_ns
 from compare.experiment import Options, Run
 from compare.figures_work import drawn
 from compare.judge import judge_latency, judge_limit, point
-from compare.metric import LATENCY, SHARE, THROUGHPUT, Metric
+from compare.metric import SHARE, THROUGHPUT, Metric
 from compare.predict import Prediction
-from compare.verdict import DIFFERS, INCONCLUSIVE, NEAR_THE_LIMIT, Numbers, Point
-from sim import Trajectory
+from compare.verdict import NEAR_THE_LIMIT, Numbers, Point
 from sim.units import digits, percent, seconds
 
 QUESTION = (
@@ -28,14 +25,12 @@ TRIED = (
 RULES = (
     "Latency mean, p50, p95, p99: 5 % up to a utilization of 0.8, 10 % up to 0.95. Throughput at five times the limit: "
     "1 %. Share of processing spent computing, of what the kind of work has it: 5 percentage points, and 0.1 ms a "
-    "message for waking up. Each process computes at a pace of its own, which no calibration knows: where computing or "
-    "the mixture misses, but agrees with this run's own processing times in the prediction, it is INCONCLUSIVE."
+    "message for waking up. What is computed is as many rounds as in the calibration, however fast the machine is now."
 )
 
 # Each kind of work, and which share of its processing the thread computes.
 COMPUTES = {"sleep": 0.0, "cpu": 1.0, "mixed": 0.5, "precise": 1.0}
 QUICK_WORKS = ("sleep", "cpu", "precise")
-OWN_PACE = ("cpu", "mixed")  # so many rounds of a loop, however long these take
 STEADY_LOAD, LIMIT_LOAD = 0.75, 5.0  # as shares of the nominal limit
 MESSAGES, QUICK_MESSAGES = 1500, 130  # of a run below the limit
 AT_LIMIT, QUICK_AT_LIMIT = 550, 70  # and of one above it
@@ -72,41 +67,14 @@ def judge_points(runs: Sequence[Run]) -> list[Point]:
     points = []
     for run in runs:
         if run in _limits(runs):
-            points += [_at_own_pace(run, judge_limit(run)), _computing(run)]
+            points += [judge_limit(run), _computing(run)]
         else:
-            points += [_at_own_pace(run, judged) for judged in judge_latency(run)]
+            points += judge_latency(run)
     return points
 
 
 def _limits(runs: Sequence[Run]) -> list[Run]:
     return [run for run in runs if run.utilization >= NEAR_THE_LIMIT[1]]
-
-
-def _at_own_pace(run: Run, judged: Point) -> Point:
-    """Return a point that DIFFERS as INCONCLUSIVE where the run's own processing times explain it."""
-    if run.case.work not in OWN_PACE or judged.word != DIFFERS or judged.tolerance is None:
-        return judged
-    metric = next(metric for metric in (*LATENCY, THROUGHPUT) if metric.name == judged.metric)
-    left = (judged.measured - metric.of(_with_own_times(run))) / judged.predicted
-    return _explained(run, judged, left)
-
-
-def _with_own_times(run: Run) -> Trajectory:
-    """Return the prediction with the processing times that were measured: all else is as predicted."""
-    dispatch, _, wakeup, _ = run.prediction.holds
-    took = as_ns(run.measured.processing_s)
-    return run.prediction.scene.replay((dispatch, took, wakeup, took)).trajectory(run.predicted.worker)
-
-
-def _explained(run: Run, judged: Point, left: float) -> Point:
-    if abs(left) > (judged.tolerance or 0.0):
-        return judged
-    took, expected = (f"{seconds(float(path.processing_s.mean()), 4)}" for path in (run.measured, run.predicted))
-    reason = (
-        f"{judged.reason}; {percent(left, signed=True)} with this run's own processing times in the prediction: the "
-        f"same work took {took} here and {expected} in the calibration"
-    )
-    return replace(judged, word=INCONCLUSIVE, reason=reason)
 
 
 def _computing(run: Run) -> Point:
@@ -122,11 +90,7 @@ def _computing(run: Run) -> Point:
         share * (1 - ready_s / float(run.measured.processing_s.sum())),
         f"for {seconds(ready_s)} the thread stood ready and had no processor",
     )
-    judged = point(run, CPU_SHARE, numbers, SHARE_TOLERANCE + WAKING_S / took_s, share, by_share=False)
-    if run.case.work not in OWN_PACE or judged.word != DIFFERS:
-        return judged
-    slept_s = (1 - share) * (run.workload.service_s or 0.0)  # the rest is as long as it takes
-    return _explained(run, judged, measured - (1 - slept_s / took_s))
+    return point(run, CPU_SHARE, numbers, SHARE_TOLERANCE + WAKING_S / took_s, share, by_share=False)
 
 
 def _instruments(run: Run) -> dict[str, Any]:
@@ -146,8 +110,7 @@ def answer(runs: Sequence[Run], points: Sequence[Point]) -> str:
     return (
         f"With D = {service}, 1/D is {digits(asked)}/s. What comes out is 1/(processing + dispatch): "
         f"{', '.join(reached)}. While it processed, the thread computed for {_listed(computed)}: CPU-bound with "
-        f"{_listed(bound) or 'none'}, waiting with {_listed(waits) or 'none'}. What is computed takes its time only at "
-        f"the pace that each process finds when it begins."
+        f"{_listed(bound) or 'none'}, waiting with {_listed(waits) or 'none'}."
     )
 
 

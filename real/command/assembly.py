@@ -14,7 +14,7 @@ from real.query import Queries
 from real.router import Router
 from real.source import Asking, Plan, Source
 from real.ticket import Ticket
-from real.work import KINDS
+from real.work import work_of
 from sim.workload import Workload
 
 _ALLOCATIONS, _TRIALS = 1000, 9
@@ -29,13 +29,14 @@ def router_for(
     eager: bool = False,
     dispatch_s: float = 0.0,
     state_keys: int = 0,
+    pace_per_s: float | None = None,
 ) -> Router:
     """Return a router whose state machines do that kind of work; `eager`: all of the workload's workers are made.
 
     Their states begin with `state_keys` keys. `dispatch_s` is what the inbox makes a message cost beforehand: work that
-    ends at an instant ends so much later.
+    ends at an instant ends so much later. `pace_per_s`: so many rounds of `compute` are a second's work.
     """
-    does = KINDS[work](clock, round((workload.service_s or 0.0) * 1e9))
+    does = work_of(work, clock, round((workload.service_s or 0.0) * 1e9), pace_per_s and pace_per_s / 1e9)
     if dispatch_s:
         does = later(does, round(dispatch_s * 1e9))
     return router_of(does, [f"w{number}" for number in range(workload.workers)] if eager else None, state_keys)

@@ -4,7 +4,7 @@ import gc
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from io import BytesIO
 from ipaddress import ip_address
 from pathlib import Path
@@ -26,6 +26,7 @@ from real.signals import Stop
 from real.sockets import Sockets
 from real.source import lead_ns
 from real.stream import Stream
+from real.work import PACED, calibrated
 from sim.command import UsageError
 from sim.workload import Workload
 
@@ -39,6 +40,7 @@ def measured_run(
     """Run a workload at its own instants. From its beginning, until the stack is left, signals only ask for an end."""
     made = messages(workload)
     _ = workload.queries_ns, workload.query_workers  # all that is random is made before the clock counts
+    options = paced(options, clock)
     router = router_wanted(workload, options, clock)
     sockets = Sockets(clock, AWAKE_NS.get(options.work, 0)) if options.http else None
     watched, asked = shows_progress(options, stderr) or sockets is not None, Recent()
@@ -78,6 +80,7 @@ def served_run(
     workload: Workload, options: Options, clock: WallClock, stderr: TextIO, until_told: ExitStack
 ) -> Outcome:
     """Serve whoever sends messages, until someone asks for the end; as `measured_run` otherwise."""
+    options = paced(options, clock)
     router = router_wanted(workload, options, clock)
     sockets, rows = Sockets(clock, AWAKE_NS.get(options.work, 0)), Recent()
     asked = Recent(listeners=[rows.busy_with])
@@ -124,8 +127,15 @@ def router_wanted(workload: Workload, options: Options, clock: Clock) -> Router:
 
 
 def wanted(options: Options) -> dict[str, Any]:
-    """Return what the processor was made to cost more than its own."""
-    return {"dispatch_s": options.dispatch_s, "state_keys": options.state_keys}
+    """Return what the processor was made to cost more than its own, and at which pace it expects to compute."""
+    return {"dispatch_s": options.dispatch_s, "state_keys": options.state_keys, "pace_per_s": options.pace_per_s}
+
+
+def paced(options: Options, clock: Clock) -> Options:
+    """Return the options with a pace, for work that computes: the one given, or as it is measured now."""
+    if options.work not in PACED or options.pace_per_s is not None:
+        return options
+    return replace(options, pace_per_s=calibrated(clock) * 1e9)
 
 
 def scratch_streamed(count: int) -> Recent:

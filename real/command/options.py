@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from real.machine import MOST_KEYS
-from real.work import KINDS
+from real.work import KINDS, PACED
 from sim.command import UsageError, out_directory
 from sim.values import host_and_port, whole_number
 
@@ -20,7 +20,7 @@ _SENDERS = {
     "--popularity": "popularity",
     "--seed": "seed",
 }
-_LONGEST_DRAIN_S, _LONGEST_DISPATCH_MS = 1e6, 1e5
+_LONGEST_DRAIN_S, _LONGEST_DISPATCH_MS, _FASTEST_PER_S = 1e6, 1e5, 1e12
 _MOST_STATE_KEYS = MOST_KEYS - 10  # a workload's messages bring ten keys of their own
 
 
@@ -29,12 +29,14 @@ class Options:
     """Which work, when state machines are made, where it listens, how long it may take to end, and where files go.
 
     `dispatch_s`: so much more does the loop cost for each message. `state_keys`: so many keys a state begins with.
+    `pace_per_s`: so many rounds of `compute` are a second's work, of work that computes.
     """
 
     work: str
     eager: bool
     dispatch_s: float
     state_keys: int
+    pace_per_s: float | None
     listen: tuple[str, int] | None
     http: tuple[str, int] | None
     drain_s: float
@@ -75,6 +77,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--state-keys", metavar="N", default="0", help="state machines begin with so many keys, s0 … [0]"
     )
+    group.add_argument(
+        "--pace", metavar="R", help="rounds of compute that are a second of work: cpu and mixed [as measured at first]"
+    )
     output = parser.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
     output.add_argument("--out", metavar="DIR", help="write trajectory.csv and measurement.json there")
@@ -99,6 +104,7 @@ def options_from(args: argparse.Namespace) -> Options:
         args.allocate == "eager",
         _dispatch_s(args.dispatch_ms),
         whole_number("--state-keys", args.state_keys, 0, _MOST_STATE_KEYS),
+        _pace_per_s(args.pace, args.work),
         None if args.listen is None else host_and_port("--listen", args.listen),
         None if args.http is None else host_and_port("--http", args.http),
         _drain_s(args.drain_s),
@@ -127,6 +133,17 @@ def _dispatch_s(text: str) -> float:
     if not 0.0 <= milliseconds <= _LONGEST_DISPATCH_MS:
         raise UsageError(f"--dispatch-ms {text}: must be milliseconds from 0 to 1e5, as in --dispatch-ms 0.3")
     return milliseconds / 1e3
+
+
+def _pace_per_s(text: str | None, work: str) -> float | None:
+    if text is None:
+        return None
+    if work not in PACED:
+        raise UsageError(f"--pace {text} with --work {work}: nothing is computed; give --work {' or '.join(PACED)}")
+    pace_per_s = _number(text)
+    if not 1.0 <= pace_per_s <= _FASTEST_PER_S:
+        raise UsageError(f"--pace {text}: must be rounds a second from 1 to 1e12, as in --pace 9e6")
+    return pace_per_s
 
 
 def _number(text: str) -> float:

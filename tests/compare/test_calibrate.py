@@ -22,7 +22,8 @@ def played(case: Case, stalls: tuple[Stall, ...] = (), hold_s: float = 0.005) ->
             free_s += stall.lasting_s if start_s[-1] <= stall.at_s < free_s else 0.0
         finish_s.append(free_s)
     run = Trajectory.of(arrival_s.tolist(), start_s=start_s, finish_s=finish_s)
-    return Measurement(run, {}, Noise(free_s, stalls), "", 0.0, {}, {})
+    document = {"run": {"pace_per_s": 9e6 if case.work == "cpu" else None}}
+    return Measurement(run, document, Noise(free_s, stalls), "", 0.0, {}, {})
 
 
 def test_messages_back_to_back_tell_dispatch_and_processing_and_rare_ones_what_a_pause_costs() -> None:
@@ -34,6 +35,17 @@ def test_messages_back_to_back_tell_dispatch_and_processing_and_rare_ones_what_a
     assert found.hold_s == pytest.approx(0.005)
     assert found.stalled == 0
     assert len(found.samples.processing_s) == len(planned[0].workload) - 1
+
+
+def test_what_is_computed_is_the_same_work_ever_after() -> None:
+    seen: list[float | None] = []
+
+    def measure(case: Case) -> Measurement:
+        seen.append(case.pace_per_s)
+        return played(case)
+
+    assert calibrate("cpu", 0.005, measure, cases("cpu", 0.005, 3.0, seed=1)).pace_per_s == 9e6
+    assert seen == [None, 9e6]
 
 
 def test_messages_that_a_stall_has_touched_are_no_part_of_it() -> None:

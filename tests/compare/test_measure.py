@@ -64,6 +64,8 @@ def test_what_a_case_asks_for_reaches_the_real_thing(canary: Canary) -> None:
     assert found.document["run"]["work"] == "precise"
     assert found.document["run"]["state_keys"] == 7
     assert found.document["instruments"]["allocation"]["when"] == "eager"
+    computed = measure(Case("run", workload, "cpu", pace_per_s=1e5), canary, Injection())
+    assert computed.document["run"]["pace_per_s"] == 1e5
 
 
 def test_messages_that_come_over_tcp_are_those_planned(canary: Canary) -> None:

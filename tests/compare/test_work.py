@@ -81,11 +81,9 @@ def test_work_that_takes_5_percent_longer_than_calibrated_differs(kind: str) -> 
 
 
 @pytest.mark.parametrize("kind", ["cpu", "mixed"])
-def test_computing_at_another_pace_is_no_difference_and_no_agreement(kind: str) -> None:
+def test_a_machine_that_computes_more_slowly_than_it_was_calibrated_differs(kind: str) -> None:
     points = work.judge_points(runs_of(FULL, [kind], slower=1.05))
-    assert words(points, "latency_s.mean") == words(points, "throughput_per_s") == [INCONCLUSIVE]
-    (limit,) = (point for point in points if point.metric == "throughput_per_s")
-    assert "with this run's own processing times" in limit.reason
+    assert words(points, "latency_s.mean") == words(points, "throughput_per_s") == [DIFFERS]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -109,12 +107,6 @@ def test_work_that_computes_another_share_of_its_time_differs(kind: str, share: 
     assert words(work.judge_points(runs_of(QUICK if kind != "mixed" else FULL, [kind], share=share)), "cpu_share") == [
         word
     ]
-
-
-def test_half_of_a_mixture_that_computes_more_slowly_is_more_than_half() -> None:
-    # 2.5 ms asleep and 1.2 × 5.11 − 2.5 = 3.63 ms computing: 0.592 of 6.13 ms.
-    points = work.judge_points(runs_of(FULL, ["mixed"], slower=1.2, share=0.592))
-    assert words(points, "cpu_share") == [INCONCLUSIVE]
 
 
 def test_a_thread_that_had_no_processor_computed_less_and_that_is_said() -> None:

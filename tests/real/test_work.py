@@ -11,7 +11,7 @@ import pytest
 from real.clock import FakeClock, WallClock
 from real.machine import StateMachine, compute
 from real.message import Message
-from real.work import KINDS, calibrated, computing, mixed, none, precise, sleeping
+from real.work import KINDS, calibrated, computing, mixed, none, precise, sleeping, work_of
 
 MS = 1_000_000
 PLAIN = Message("w0", ({"op": "set", "key": "k", "value": 1},))
@@ -120,3 +120,13 @@ def test_every_kind_that_can_be_asked_for_does_its_work(kind: str) -> None:
     before_ns = clock.now_ns()
     KINDS[kind](clock, 1_000)(PLAIN, before_ns)
     assert clock.now_ns() >= before_ns + (1_000 if kind in ("sleep", "precise") else 0)
+
+
+def test_a_pace_that_is_given_is_kept_whatever_the_machine_does() -> None:
+    for kind, rounds in (("cpu", 5000), ("mixed", 2500)):
+        with rounds_computed() as asked:
+            work_of(kind, FakeClock(), 5 * MS, 1e6 / 1e9)(PLAIN, None)
+        assert asked == [rounds]
+    clock = FakeClock()
+    work_of("sleep", clock, 5 * MS)(PLAIN, None)
+    assert clock.now_ns() == 5 * MS
