@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from itertools import chain, combinations, pairwise
 from typing import Any
 
-from compare.causes import CAUSES, Event, taken_apart
+from compare.explain.causes import CAUSES, Event, taken_apart
 from compare.scene import Scene
 from sim import Trajectory
 from sim.summary import summary

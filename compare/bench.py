@@ -6,11 +6,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from compare.buffers import Buffers, filled, filling_case
 from compare.calibrate import Answering, Calibration, answering, answering_case, calibrate, cases
-from compare.canary import Canary
 from compare.case import Case
 from compare.inject import Injection
+from compare.machine.buffers import Buffers, filled, filling_case
+from compare.machine.canary import Canary
 from compare.measure import Measurement, expected_s, measure
 from compare.predict import Prediction, predict
 from compare.progress import Watch

@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from compare.case import Asking, Case
+from compare.machine.noise import LEAST_STALL_S, Stall
 from compare.measure import ASKER_STARTS_S, Measurement
-from compare.noise import LEAST_STALL_S, Stall
 from sim import Workload
-from sim.bands import HoldSamples
+from sim.bands import LEAST_SAMPLES, HoldSamples
 from sim.summary import Seconds
 
-# Busy is just above the limit: each message waits, and is taken while others are processed, as in the runs that are to
-# be predicted. Were all of them due at once, taking them would cost none of the later ones anything.
-BUSY_LOAD, RARE_LOAD = 1.2, 0.3
+# Busy is twice the limit: each message waits, and is taken while others are processed, as in the runs that are to be
+# predicted. Were all of them due at once, taking them would cost none of the later ones anything.
+BUSY_LOAD, RARE_LOAD = 2.0, 0.3
 LEAST_BUSY, LEAST_RARE = 80, 40  # messages
 BEYOND = 0.2  # of the median: nobody's work takes so much longer than it did all the other times
 # How fast a machine is woken wanders by a percent from second to second: what is drawn together lasts so long, and the
@@ -115,10 +115,11 @@ def calibrate(work: str, service_s: float, measure: Measure, planned: tuple[Case
     # The first message of all was woken: it has a processing time to show, but no dispatch before it.
     dispatch_s, processing_s = busy.start_s[1:] - busy.finish_s[:-1], busy.processing_s[1:]
     calm = body(busy.finish_s[:-1], dispatch_s + processing_s, back_to_back.noise.stalls)
+    calm = _enough(calm & (busy.arrival_s[1:] < busy.finish_s[:-1]))
     free_s = np.concatenate([[-np.inf], idle.finish_s[:-1]])
-    woken = idle.arrival_s > free_s  # found the thread idle
+    woken = _enough(idle.arrival_s > free_s)  # found the thread idle
     rested = body(idle.arrival_s[woken], idle.latency_s[woken], rare.noise.stalls)
-    calm &= busy.arrival_s[1:] < busy.finish_s[:-1]
+    rested = _enough(rested)
     samples = HoldSamples(
         dispatch_s[calm],
         processing_s[calm],
@@ -141,6 +142,11 @@ def body(begin_s: Seconds, held_s: Seconds, stalls: tuple[Stall, ...]) -> npt.ND
         calm &= (begin_s >= stall.at_s + stall.lasting_s) | (begin_s + held_s <= stall.at_s)
     # Where the machine was never calm, a body there is not: then all of it is what a message takes here.
     return calm if calm.sum() >= len(calm) / 2 else np.ones(len(calm), dtype=bool)
+
+
+def _enough(those: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return which are meant, or all where too few are: a machine that is never calm is calibrated as it is."""
+    return those if those.sum() >= LEAST_SAMPLES else np.ones(len(those), dtype=bool)
 
 
 def answering_case(case: Case, seed: int) -> Case:

@@ -23,8 +23,8 @@ class Case:
 
     `work`, `allocate` and `state_keys` are flags of `python -m real`. `asking`: questions come over HTTP, not from the
     workload. `over_tcp`: the messages come from `python -m real.send`, with the workload's inbox on both sides.
-    `threads`: not the processor but so many threads of a child process it (see `compare.threads`). `pace_per_s` makes
-    computing the same work as in the calibration: so many rounds for a second.
+    `threads`: not the processor but so many threads of a child process it (see `compare.machine.threads`).
+    `pace_per_s` makes computing the same work as in the calibration: so many rounds for a second.
     """
 
     label: str

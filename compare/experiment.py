@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 from compare.attribution import Attribution
 from compare.case import Case
+from compare.explain.pairing import Pairing
 from compare.measure import Measurement
 from compare.metric import Metric
-from compare.pairing import Pairing
 from compare.predict import Prediction
 from compare.verdict import Point
 from sim import Trajectory, Workload

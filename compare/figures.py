@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from compare.drawing.waterfall import waterfall
 from compare.experiment import Run
 from compare.metric import MEAN
-from compare.waterfall import waterfall
 from sim import Trajectory
 from sim.palette import CALIBRATED, MEASURED, NOMINAL, STYLE
 from sim.units import percent, seconds

@@ -1,13 +1,17 @@
 """Judge a run: its numbers against its prediction, under the rules of `compare.verdict`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from compare.ensemble import controlled
 from compare.experiment import Run
+from compare.explain.causes import as_ns
+from compare.explain.ensemble import controlled
+from compare.machine.noise import Stall
 from compare.metric import GROWTH, LATENCY, LEAST_MESSAGES, THROUGHPUT, Metric
-from compare.noise import Stall
 from compare.verdict import (
+    DIFFERS,
     GROWTH_TOLERANCE,
+    INCONCLUSIVE,
     LIMIT_TOLERANCE,
     NEAR_THE_LIMIT,
     Numbers,
@@ -16,7 +20,9 @@ from compare.verdict import (
     latency_tolerance,
     word_of,
 )
-from sim.units import seconds
+from sim.units import percent, seconds
+
+LEAST_SLOWED = 0.01  # of processor time for the same computation: less is no other machine
 
 
 def judge(run: Run, metric: Metric, tolerance: float | None, scale: float = 0.0) -> Point:
@@ -28,7 +34,8 @@ def judge(run: Run, metric: Metric, tolerance: float | None, scale: float = 0.0)
         predicted, (band[0], band[1]), measured, scale or predicted, adjusted, _in_words(run.measurement.noise.stalls)
     )
     theory = run.theory(metric)
-    return point(run, metric, numbers, tolerance, theory, _ensemble(run, metric, theory), by_share=not scale)
+    judged = point(run, metric, numbers, tolerance, theory, _ensemble(run, metric, theory), by_share=not scale)
+    return _at_its_pace(run, judged, metric, numbers) if judged.word == DIFFERS else judged
 
 
 def point(
@@ -63,6 +70,44 @@ def point(
         ensemble,
         run.case.work,
     )
+
+
+def _at_its_pace(run: Run, judged: Point, metric: Metric, numbers: Numbers) -> Point:
+    """Return a point that DIFFERS as INCONCLUSIVE where the machine computed the same at another pace, as was measured.
+
+    The support is the processor's time for as many rounds of a loop as in the calibration: a server that was given more
+    to compute, or that waits for longer, has no such excuse.
+    """
+    slower = slowed(run)
+    if slower is None or abs(slower) < LEAST_SLOWED or judged.tolerance is None:
+        return judged
+    dispatch, _, wakeup, _ = run.prediction.holds
+    took = as_ns(run.measured.processing_s)
+    adjusted = metric.of(run.prediction.scene.replay((dispatch, took, wakeup, took)).trajectory(run.predicted.worker))
+    left = (numbers.measured - adjusted) / (adjusted if numbers.scale == numbers.predicted else numbers.scale)
+    if abs(left) > judged.tolerance:
+        return judged
+    reason = (
+        f"{judged.reason}; {percent(left, signed=True)} with processing as long as it took: the machine needed "
+        f"{percent(slower, signed=True)} processor time for the same computation"
+    )
+    return replace(judged, word=INCONCLUSIVE, reason=reason)
+
+
+def slowed(run: Run) -> float | None:
+    """Return by which share the machine computed the same more slowly than in the calibration; None without computing.
+
+    What is not computed (a sleep) is taken to be as long as it was measured to be.
+    """
+    if run.case.pace_per_s is None or "cpu_s" not in run.measurement.document["instruments"]:
+        return None
+    told = run.measurement.document
+    computed_s = told["instruments"]["cpu_s"]["mean"]
+    slept_s = float(run.measured.processing_s.mean()) - computed_s
+    # What it was given to compute, which an injection makes more of.
+    given = told["workload"]["service_s"] / (run.workload.service_s or 1.0)
+    expected_s = (float(run.predicted.processing_s.mean()) - slept_s / given) * given
+    return float(computed_s / expected_s - 1)
 
 
 def _in_words(stalls: Sequence[Stall]) -> str:

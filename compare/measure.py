@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from compare.canary import Canary
 from compare.case import Case
-from compare.children import POLL_S, Child, MeasurementError
 from compare.inject import Injection
-from compare.noise import Noise, noise_of
-from compare.tables import Table, read_table
+from compare.machine.canary import Canary
+from compare.machine.children import POLL_S, Child, MeasurementError
+from compare.machine.noise import Noise, noise_of
+from compare.machine.tables import Table, read_table
 from sim import Trajectory
 from sim.command import as_typed
 from sim.flags import FLAGS, flags_of
@@ -167,7 +167,7 @@ def _let_all_be_read(case: Case, sent: dict[str, Any], on_wait: OnWait) -> None:
 def _command(case: Case, injection: Injection) -> tuple[str, list[str]]:
     words = [*injection.applied(flags_of(case.workload)), "--work", case.work]
     if case.threads is not None:
-        return "compare.threads", [*words, "--threads", str(case.threads)]
+        return "compare.machine.threads", [*words, "--threads", str(case.threads)]
     words += ["--allocate", case.allocate] if case.allocate != "lazy" else []
     words += ["--state-keys", str(case.state_keys)] if case.state_keys else []
     words += ["--pace", repr(case.pace_per_s)] if case.pace_per_s else []

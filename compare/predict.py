@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from compare.buffers import Buffers
 from compare.calibrate import Calibration
 from compare.case import Case
+from compare.machine.buffers import Buffers
 from compare.measure import asking_s
 from compare.metric import STANDARD, Metric
 from compare.scene import Holds, Replayed, Scene, columns_of

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from compare.cells import attribution_table, calibration_row, grouped, noise_row, plain, signed_seconds
-from compare.claims import claims
-from compare.closing import closing
-from compare.evidence import flat
-from compare.headline import correlation, headline
+from compare.reporting.cells import attribution_table, calibration_row, grouped, noise_row, plain, signed_seconds
+from compare.reporting.claims import claims
+from compare.reporting.closing import closing
+from compare.reporting.evidence import flat
+from compare.reporting.headline import correlation, headline
 from compare.screen import verdict_lines
 from compare.verdict import WORDS, Point
 from sim.files import write_text
@@ -48,7 +48,7 @@ def page(summary: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - commands without a report need none
 
     environment = Environment(
-        loader=PackageLoader("compare"),
+        loader=PackageLoader("compare.reporting"),
         autoescape=True,
         finalize=unbroken,
         undefined=StrictUndefined,

@@ -11,13 +11,13 @@ from compare.attribution import Attribution, attribute
 from compare.bench import Bench
 from compare.case import Case
 from compare.experiment import Experiment, Options, Run
+from compare.explain.pairing import paired
 from compare.figures import attribution_figure
-from compare.pairing import paired
+from compare.machine.vacations import with_stalls
 from compare.predict import Prediction
 from compare.scene import Scene
 from compare.screen import show_experiment, show_figures
 from compare.store import read_runs, write_runs
-from compare.vacations import with_stalls
 from compare.verdict import NEAR_THE_LIMIT, Point
 from sim import Trajectory
 from sim.files import csv_text, json_text, write_text

@@ -11,10 +11,10 @@ from typing import Any
 from rich.console import Console
 
 from compare.bench import Bench, planned_s
-from compare.canary import Canary
 from compare.case import Case
 from compare.experiment import Experiment, Options
 from compare.inject import Injection
+from compare.machine.canary import Canary
 from compare.metric import MEAN, P99
 from compare.progress import Watch
 from compare.report import write_report

@@ -14,12 +14,12 @@ import numpy as np
 from compare.attribution import Attribution
 from compare.case import Asking, Case
 from compare.experiment import Run
+from compare.explain.pairing import Pairing
+from compare.machine.noise import of_document as noise_of_document
+from compare.machine.tables import read_table, write_table
 from compare.measure import Measurement
-from compare.noise import of_document as noise_of_document
-from compare.pairing import Pairing
 from compare.predict import Prediction
 from compare.scene import Scene
-from compare.tables import read_table, write_table
 from sim import Trajectory, Workload
 from sim.engine import Rules
 from sim.files import json_text, write_text

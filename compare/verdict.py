@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from compare.ensemble import Controlled
+from compare.explain.ensemble import Controlled
 from sim.units import percent, seconds
 
 AGREES, DIFFERS, INCONCLUSIVE = "AGREES", "DIFFERS", "INCONCLUSIVE"

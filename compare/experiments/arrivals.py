@@ -39,7 +39,7 @@ BURST = 40  # service times that a burst lasts on average, and what is between t
 CONSTANT, POISSON, BURSTY, HEAVY, RECORDED = "constant gaps", "Poisson", "bursty", "heavy-tailed on/off", "recording"
 NOT_QUICK = POISSON  # of which other experiments tell enough
 # Made once, as its comment says; as a file it can be played to anything. Its gaps are stretched to the rate.
-ON_OFF = Path(__file__).parents[1] / "on_off.csv"
+ON_OFF = Path(__file__).parent / "on_off.csv"
 SHOWN = 400  # messages around the longest latency
 WINDOWS, LEAST_WINDOWS = 20, 10  # in which messages are counted for a run's dispersion, and from which it can be told
 

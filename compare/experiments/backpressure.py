@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compare.buffers import SERVICE_TIMES_LATE, held_by
 from compare.case import Case
 from compare.experiment import Options, Run
 from compare.figures import draw
 from compare.judge import judge, point
+from compare.machine.buffers import SERVICE_TIMES_LATE, held_by
 from compare.metric import SHARE, Metric
 from compare.predict import Prediction
 from compare.verdict import Numbers, Point

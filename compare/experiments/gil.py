@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from compare.case import Case
+from compare.drawing.gil import drawn
 from compare.experiment import Options, Run
-from compare.figures_gil import drawn
 from compare.judge import judge_latency, point
 from compare.metric import MEAN, SHARE, THROUGHPUT, Metric
 from compare.predict import Prediction

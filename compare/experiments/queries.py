@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from compare.case import Asking, Case
-from compare.causes import as_ns
+from compare.drawing.queries import asked_s, draw_all, residual_s, shared
 from compare.experiment import Options, Run
-from compare.figures_queries import asked_s, draw_all, residual_s, shared
+from compare.explain.causes import as_ns
 from compare.judge import judge, judge_growth, point
+from compare.machine.vacations import with_stalls
 from compare.metric import LEAST_MESSAGES, MEAN, P95, P99, QUERY_MEAN, QUERY_P99, Metric
 from compare.predict import Prediction
-from compare.vacations import with_stalls
 from compare.verdict import NEAR_THE_LIMIT, QUERY_TOLERANCE, Numbers, Point, latency_tolerance
 from sim import MD1
 from sim.bands import band_of

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from compare.case import Case
+from compare.drawing.timeline import queues_over_time, thread_picture
 from compare.experiment import Options, Run
 from compare.figures import draw, message_by_message
 from compare.judge import judge_limit, judge_run
 from compare.metric import LATENCY, MEAN, THROUGHPUT
 from compare.predict import Prediction
-from compare.timeline import queues_over_time, thread_picture
 from compare.verdict import NEAR_THE_LIMIT, Point
 from sim import MD1
 from sim.palette import CALIBRATED, MEASURED, NOMINAL

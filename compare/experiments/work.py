@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from compare.case import Case
+from compare.drawing.work import drawn
 from compare.experiment import Options, Run
-from compare.figures_work import drawn
 from compare.judge import judge_latency, judge_limit, point
 from compare.metric import SHARE, THROUGHPUT, Metric
 from compare.predict import Prediction

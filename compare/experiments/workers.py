@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from compare.case import Asking, Case
+from compare.drawing.workers import draw_number, draw_popularity, draw_size, held_s
 from compare.experiment import Options, Run
-from compare.figures_workers import draw_number, draw_popularity, draw_size, held_s
 from compare.judge import judge, judge_run, point
 from compare.metric import MEAN, RATE, SHARE, THROUGHPUT, Metric
 from compare.predict import Prediction

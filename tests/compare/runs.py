@@ -8,12 +8,12 @@ import numpy as np
 from compare.calibrate import Calibration
 from compare.case import Case
 from compare.experiment import Run
+from compare.explain.pairing import paired
+from compare.machine.noise import Noise, Stall
+from compare.machine.vacations import with_stalls
 from compare.measure import Measurement
-from compare.noise import Noise, Stall
-from compare.pairing import paired
 from compare.predict import Prediction, predict
 from compare.scene import columns_of
-from compare.vacations import with_stalls
 from sim.bands import HoldSamples
 
 
@@ -34,9 +34,18 @@ def calibration(seed: int = 17, service_s: float = 0.00515, work: str = "sleep")
 
 
 def measured(
-    prediction: Prediction, *, seed: int = 99, slower: float = 1.0, delay_ns: int = 0, stalls: tuple[Stall, ...] = ()
+    prediction: Prediction,
+    *,
+    seed: int = 99,
+    slower: float = 1.0,
+    delay_ns: int = 0,
+    stalls: tuple[Stall, ...] = (),
+    given: float = 1.0,
 ) -> Measurement:
-    """A run of the model as if it had been measured: as calibrated, or slower, or with a delay, or stalled."""
+    """A run of the model as if it had been measured: as calibrated, or slower, or with a delay, or stalled.
+
+    A thread that computes was `given` so many times the work that was planned.
+    """
     n = len(prediction.workload)
     # Not from the samples that the prediction was made of: a calibration is a sample too.
     own = samples(1000 + seed, prediction.hold_s - 8e-6).hold_times(n, np.random.default_rng(seed))
@@ -50,11 +59,13 @@ def measured(
     holds = with_stalls(prediction.scene, holds, stalls, sleeps=True)
     trajectory = prediction.scene.replay(holds).trajectory(prediction.trajectory.worker)
     metrics = trajectory.metrics()
+    computed_s = float(trajectory.processing_s.mean()) if prediction.case.work == "cpu" else 5e-5
     document: dict[str, Any] = {
         "command": "python -m real",
         "measured": metrics,
         "environment": {"cpu_s": 0.1},
-        "instruments": {"cpu_s": {"mean": 5e-5}, "cpu_share": 0.01, "hold_s": prediction.hold_s},
+        "workload": {"service_s": (prediction.workload.service_s or 0.0) * given},
+        "instruments": {"cpu_s": {"mean": computed_s}, "cpu_share": 0.01, "hold_s": prediction.hold_s},
         "run": {},
     }
     noise = Noise(float(trajectory.finish_s.max()), stalls)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from compare.noise import Noise
+from compare.machine.noise import Noise
 
 CAUSES = ("finite sample of arrivals", "service overshoot", "dispatch", "rest")
 SHAPE = {"mean": 0.0, "p50": 0.0, "p95": 0.0, "p99": 0.0, "max": 0.0}

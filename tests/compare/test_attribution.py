@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from compare.attribution import STATISTICS, Attribution, Part, attribute
-from compare.causes import CAUSES, as_ns, taken_apart
+from compare.explain.causes import CAUSES, as_ns, taken_apart
 from compare.scene import Holds, Scene
 from sim import Trajectory, Workload
 

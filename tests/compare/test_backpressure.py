@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from compare.bench import can_be_full, planned_s
-from compare.buffers import MESSAGES, Buffers, filled, filling_case, held_by
-from compare.canary import Canary
 from compare.case import Case
 from compare.experiment import Options, Run
 from compare.experiments import backpressure
 from compare.experiments.backpressure import kept_back, under_way, waiting_share, waits_for, waits_from
 from compare.inject import Injection
+from compare.machine.buffers import MESSAGES, Buffers, filled, filling_case, held_by
+from compare.machine.canary import Canary
 from compare.measure import Measurement, expected_s, measure
 from compare.predict import predict
 from compare.run import drawn_again, write_entry

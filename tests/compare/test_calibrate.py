@@ -5,8 +5,8 @@ import pytest
 
 from compare.calibrate import Calibration, answering_case, body, calibrate, cases
 from compare.case import Asking, Case
+from compare.machine.noise import Noise, Stall
 from compare.measure import Measurement
-from compare.noise import Noise, Stall
 from sim import Trajectory, Workload
 from sim.bands import HoldSamples
 from tests.compare.runs import calibration, samples

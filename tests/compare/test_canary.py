@@ -12,11 +12,11 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from compare.canary import PERIOD_S, Canary, Clock, Queue, watch
 from compare.case import Case
 from compare.inject import Injection
+from compare.machine.canary import PERIOD_S, Canary, Clock, Queue, watch
+from compare.machine.noise import Stall
 from compare.measure import measure
-from compare.noise import Stall
 from sim import Workload
 from sim.command import CommandError
 
@@ -76,7 +76,7 @@ def test_a_sleep_that_ends_late_is_noted_from_when_it_should_have_ended() -> Non
     # Due at 10 + P and 10 + 2 P; the second comes 0.5 s late, and the fourth 0.25 s.
     found = Machine([0, 0.5, 0, 0.25, 0, 0]).lines()
     first, second = 10 + 2 * PERIOD_S, 10.5 + 4 * PERIOD_S
-    assert [pytest.approx(line, abs=1e-9) for line in found] == [[first, 0.5], [second, 0.25]]
+    assert [pytest.approx(line, abs=1e-9) for line in found] == [[first, 0.5, 0], [second, 0.25, 0]]
 
 
 def test_being_a_little_late_is_not_noted_and_the_next_sleep_is_shorter() -> None:
@@ -89,13 +89,13 @@ def test_an_answer_comes_after_the_stalls_before_the_question() -> None:
     # Asked during the third sleep, which is the late one.
     found = Machine([0, 0, 0.5, 0, 0], said={2: ["?"]}).lines()
     due_s = 10 + 3 * PERIOD_S
-    assert [pytest.approx(line, abs=1e-9) for line in found] == [[due_s, 0.5], [due_s + 0.5]]
+    assert [pytest.approx(line, abs=1e-9) for line in found] == [[due_s, 0.5, 0], [due_s + 0.5]]
 
 
 def test_a_turn_that_somebody_else_had_is_no_stall() -> None:
     # The second sleep is 4 ms late because the processor was taken; of the fourth's 500 ms that explains 100.
     machine = Machine([0, 0.004, 0, 0.5, 0], queued_ms={"thread-self": {1: 3.5, 3: 100}})
-    assert [pytest.approx(line, abs=1e-9) for line in machine.lines()] == [[10.004 + 4 * PERIOD_S, 0.4]]
+    assert [pytest.approx(line, abs=1e-9) for line in machine.lines()] == [[10.004 + 4 * PERIOD_S, 0.4, 0]]
 
 
 def test_a_turn_that_the_watched_process_had_to_wait_for_is_a_stall_that_ends_when_it_is_seen() -> None:
@@ -103,27 +103,29 @@ def test_a_turn_that_the_watched_process_had_to_wait_for_is_a_stall_that_ends_wh
     # are no stall, and for 1 ms that is one.
     machine = Machine([0] * 8, said={0: ["77"]}, queued_ms={"77": {0: 30, 3: 7, 4: 0.9, 5: 1}})
     first_s, second_s = 10 + 4 * PERIOD_S - 0.007, 10 + 6 * PERIOD_S - 0.001
-    assert [pytest.approx(line, abs=1e-9) for line in machine.lines()] == [[first_s, 0.007], [second_s, 0.001]]
+    assert [pytest.approx(line, abs=1e-9) for line in machine.lines()] == [[first_s, 0.007, 1], [second_s, 0.001, 1]]
 
 
 def test_only_the_process_at_hand_is_watched() -> None:
     waits_ms = dict.fromkeys(range(8), 5.0)
     machine = Machine([0] * 8, said={1: ["77"], 3: ["78", "0"], 5: ["79"]}, queued_ms={"77": waits_ms, "78": waits_ms})
     ends_s = [10 + sleep * PERIOD_S for sleep in (3, 4)]  # 79 is nobody
-    assert [pytest.approx(line, abs=1e-9) for line in machine.lines()] == [[end_s - 0.005, 0.005] for end_s in ends_s]
+    assert [pytest.approx(line, abs=1e-9) for line in machine.lines()] == [
+        [end_s - 0.005, 0.005, 1] for end_s in ends_s
+    ]
 
 
 def test_an_answer_comes_after_what_the_watched_process_waited_for() -> None:
     machine = Machine([0] * 4, said={0: ["77"], 2: ["0", "?"]}, queued_ms={"77": {2: 4}})
     seen_s = 10 + 3 * PERIOD_S
-    assert [pytest.approx(line, abs=1e-9) for line in machine.lines()] == [[seen_s - 0.004, 0.004], [seen_s]]
+    assert [pytest.approx(line, abs=1e-9) for line in machine.lines()] == [[seen_s - 0.004, 0.004, 1], [seen_s]]
 
 
 def test_a_stall_of_both_is_noted_by_both() -> None:
     # The third sleep is 20 ms late, without a queue; the watched process waited for 15 of them.
     machine = Machine([0, 0, 0.02, 0, 0], said={0: ["77"]}, queued_ms={"77": {2: 15}})
     due_s = 10 + 3 * PERIOD_S
-    assert [pytest.approx(line, abs=1e-9) for line in machine.lines()] == [[due_s, 0.02], [due_s + 0.005, 0.015]]
+    assert [pytest.approx(line, abs=1e-9) for line in machine.lines()] == [[due_s, 0.02, 0], [due_s + 0.005, 0.015, 1]]
 
 
 def test_of_a_process_that_has_gone_nothing_more_is_told() -> None:
@@ -225,7 +227,7 @@ from pathlib import Path
 for word in map(str.strip, sys.stdin):
     command = Path("/proc", word, "cmdline")
     lasts = 2 if command.exists() and b"-m\0real\0" in command.read_bytes() else 1
-    print(time.monotonic() if word == "?" else f"{word} {lasts}", flush=True)
+    print(time.monotonic() if word == "?" else f"{word} {lasts} 0", flush=True)
 """
 
 
@@ -282,7 +284,7 @@ def test_ctrl_c_is_not_for_it(canary: Canary) -> None:
 
 PARENT = """
 import time
-from compare.canary import Canary
+from compare.machine.canary import Canary
 with Canary() as canary:
     print(canary.pid, flush=True)
     time.sleep(60)
@@ -302,7 +304,7 @@ def test_a_parent_that_is_killed_leaves_no_orphan() -> None:
 
 
 def test_it_loads_nothing_but_the_standard_library() -> None:
-    code = "import sys, compare.canary; print(*{name.partition('.')[0] for name in sys.modules})"
+    code = "import sys, compare.machine.canary; print(*{name.partition('.')[0] for name in sys.modules})"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "compare" in loaded
     assert not {"numpy", "numba", "simpy", "scipy", "rich"} & set(loaded)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from compare.attribution import attribute
-from compare.causes import DISPATCH, OVERSHOOT, Causes, answer_s, as_ns, free_ns, taken_apart, touched
+from compare.explain.causes import DISPATCH, OVERSHOOT, Causes, answer_s, as_ns, free_ns, taken_apart, touched
 from compare.scene import Scene
 from sim import Trajectory, Workload
 

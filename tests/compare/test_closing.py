@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from compare.claims import CONFIRMED, IN_PART, NOT_TRIED, REFUTED, claims
-from compare.closing import closing
+from compare.reporting.claims import CONFIRMED, IN_PART, NOT_TRIED, REFUTED, claims
+from compare.reporting.closing import closing
 from tests.compare.summaries import calibration, entry, point, saturated, summary
 
 CPU, QUERIES, THREADS = range(3)  # the claims, in their order

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from compare.ensemble import Controlled, controlled
+from compare.explain.ensemble import Controlled, controlled
 from compare.scene import Scene
 from sim import Workload
 from sim.estimate import SampleBatches, mean_interval

@@ -10,13 +10,13 @@ import pytest
 from compare.case import Case
 from compare.experiment import Options, Run
 from compare.experiments import gil
+from compare.machine.noise import Noise, Stall, noise_of
+from compare.machine.threads import document_of, run, trajectory_of
 from compare.measure import Measurement, expected_s
-from compare.noise import Noise, Stall, noise_of
 from compare.predict import predict
 from compare.run import drawn_again, write_entry
 from compare.scene import Scene, columns_of
 from compare.store import write_runs
-from compare.threads import document_of, run, trajectory_of
 from compare.verdict import AGREES, DIFFERS, INCONCLUSIVE, Point
 from real.clock import FakeClock
 from sim import Trajectory, Workload
@@ -60,13 +60,15 @@ def ran(
     end_s = float(trajectory.finish_s.max())
     cpu_s = end_s * (0.01 if case.work == "sleep" else several if busy is None else busy)
     document = {
-        "command": "python -m compare.threads",
+        "command": "python -m compare.machine.threads",
         "measured": trajectory.metrics(case.threads or 1),
         "environment": {"gil": not isinstance(case, Free), "cpu_s": cpu_s},
         "run": {"cpu_s": cpu_s, "alone_s": {"before": TAKES_S, "after": TAKES_S}},
     }
     noise = Noise(end_s, (Stall(end_s / 2, stall_s),) if stall_s else ())
-    return Run(case, prediction, Measurement(trajectory, document, noise, "python -m compare.threads", 0.0, {}, {}))
+    return Run(
+        case, prediction, Measurement(trajectory, document, noise, "python -m compare.machine.threads", 0.0, {}, {})
+    )
 
 
 def _apart(scene: Scene, took: np.ndarray, several: int) -> Trajectory:
@@ -192,7 +194,7 @@ def test_what_the_machine_did_to_threads_is_told_as_far_as_anyone_knows() -> Non
     workload = Workload(rate_per_s=400, service_s=0.005, messages=3, arrivals="deterministic")
     ran_alone = run(workload, "sleep", 1, FakeClock())
     document = document_of(
-        workload, trajectory_of(workload, ran_alone), ran_alone, "sleep", "python -m compare.threads"
+        workload, trajectory_of(workload, ran_alone), ran_alone, "sleep", "python -m compare.machine.threads"
     )
     origin_s = document["run"]["origin_monotonic_s"]
     noise = noise_of([Stall(origin_s + 0.004, 0.002)], document, 0.0175)

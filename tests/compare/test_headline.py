@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from compare.headline import gap, headline
+from compare.reporting.headline import gap, headline
 from tests.compare.summaries import attribution, calibration, entry, noise, point, summary
 
 

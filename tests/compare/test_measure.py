@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compare.canary import Canary
 from compare.case import Asking, Case
-from compare.children import Child, MeasurementError
 from compare.inject import Injection, injection_from
+from compare.machine.canary import Canary
+from compare.machine.children import Child, MeasurementError
 from compare.measure import expected_s, measure, working_s
 from sim import Workload
 from sim.command import UsageError
@@ -91,7 +91,7 @@ def test_threads_of_a_child_process_the_same_messages(canary: Canary) -> None:
     workload = Workload(rate_per_s=1000, service_s=0.002, messages=40)
     found = measure(Case("run", workload, threads=2), canary, Injection())
     assert len(found.trajectory) == 40
-    assert "compare.threads" in found.command
+    assert "compare.machine.threads" in found.command
 
 
 def test_an_injection_changes_the_run_and_nothing_of_the_plan(canary: Canary) -> None:

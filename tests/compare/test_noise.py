@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from compare.noise import LONGEST_S, MOST_SHARE, QUEUED_S, Noise, Stall, noise_of, of_document
+from compare.machine.noise import LONGEST_S, MOST_SHARE, QUEUED_S, Noise, Stall, noise_of, of_document
 
 
 def real_document(origin_s: float | None = 100.0, answers: int | None = None) -> dict[str, Any]:

@@ -10,9 +10,9 @@ import pytest
 from compare.case import Case
 from compare.experiment import Options, Run
 from compare.experiments import ordering
+from compare.machine.noise import Stall
 from compare.measure import Measurement, expected_s
 from compare.metric import MEAN
-from compare.noise import Stall
 from compare.run import drawn_again, write_entry
 from compare.scene import Scene
 from compare.store import write_runs

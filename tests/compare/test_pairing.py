@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from compare.pairing import Pairing, paired
+from compare.explain.pairing import Pairing, paired
 from sim import Trajectory
 
 

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from compare.case import Asking, Case
+from compare.drawing.queries import asked_s, residual_s, shared
 from compare.experiment import Options, Run
 from compare.experiments import queries
-from compare.figures_queries import asked_s, residual_s, shared
+from compare.machine.noise import Stall
+from compare.machine.vacations import with_stalls
 from compare.measure import expected_s
 from compare.metric import GROWTH, MEAN, QUERY_MEAN, QUERY_P99
-from compare.noise import Stall
 from compare.run import drawn_again, write_entry
 from compare.scene import Scene
 from compare.store import write_runs
-from compare.vacations import with_stalls
 from compare.verdict import AGREES, DIFFERS, INCONCLUSIVE
 from sim import Workload
 from sim.recording import NS

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from compare.threads import Run, capacity, document_of, run, trajectory_of
+from compare.machine.threads import Run, capacity, document_of, run, trajectory_of
 from real.clock import FakeClock, WallClock
 from real.machine import compute
 from sim import Trajectory, Workload
@@ -25,7 +25,7 @@ SECOND_NS = 1_000_000_000
 
 def command(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "compare.threads", *words], capture_output=True, text=True, cwd=ROOT, check=False
+        [sys.executable, "-m", "compare.machine.threads", *words], capture_output=True, text=True, cwd=ROOT, check=False
     )
 
 
@@ -138,7 +138,7 @@ def test_the_document_has_what_a_real_runs_has_and_counts_latency_from_the_plann
     # Arrivals at 1, 2 and 3 s, 2 s each: waits of 0, 1 and 2 s on one thread.
     workload = Workload(rate_per_s=1, service_s=2, messages=3, arrivals="deterministic")
     ran = run(workload, "sleep", 1, FakeClock())
-    document = document_of(workload, trajectory_of(workload, ran), ran, "sleep", "python -m compare.threads")
+    document = document_of(workload, trajectory_of(workload, ran), ran, "sleep", "python -m compare.machine.threads")
     assert set(document) == {"schema_version", "command", "workload", "measured", "environment", "run"}
     assert document["workload"] == workload.describe()
     assert document["measured"]["wait_s"]["mean"] == pytest.approx(1.0, abs=1e-9)
@@ -165,7 +165,7 @@ def test_the_command_writes_a_trajectory_and_prints_one_document(work: str, tmp_
     assert document["measured"] == trajectory.metrics(servers=2)
     assert document["run"]["wall_s"] == pytest.approx(trajectory.finish_s.max(), abs=1e-9)
     assert sum(document["run"]["by_thread"]) == 60
-    assert document["command"].startswith("python -m compare.threads --threads 2")
+    assert document["command"].startswith("python -m compare.machine.threads --threads 2")
 
 
 def test_without_json_it_says_in_one_line_what_came_of_it() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from compare.case import Case
+from compare.drawing.timeline import shares, spans, thread_picture
 from compare.figures import draw
-from compare.timeline import shares, spans, thread_picture
 from sim import Trajectory, Workload
 from tests.compare.runs import compared
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compare.noise import Stall
+from compare.machine.noise import Stall
+from compare.machine.vacations import with_stalls
 from compare.scene import Holds, Scene
-from compare.vacations import with_stalls
 from sim.engine import Rules
 from sim.recording import NS
 

@@ -7,8 +7,8 @@ import pytest
 
 from compare.case import Case
 from compare.judge import judge, judge_growth, judge_latency
+from compare.machine.noise import Stall
 from compare.metric import GROWTH, LATENCY, MEAN
-from compare.noise import Stall
 from compare.verdict import (
     AGREES,
     DIFFERS,
@@ -104,6 +104,17 @@ def test_a_machine_that_drifted_is_no_difference_if_the_calibration_afterwards_a
     assert drifted(before, after, 0.00515, 0.00515).word == DIFFERS  # it did not drift
     assert drifted(before, before, 0.00515, 0.0053).word == DIFFERS  # it did, but that explains nothing
     assert drifted(after, before, 0.00515, 0.0053) == after
+
+
+def test_a_machine_that_computes_the_same_more_slowly_is_inconclusive_and_one_with_more_to_compute_differs() -> None:
+    case = Case("run", Workload(rate_per_s=150, messages=1500, seed=3), "cpu", pace_per_s=9e6)
+    slower = judge(compared(case, slower=1.05), MEAN, 0.05)
+    assert slower.word == INCONCLUSIVE
+    assert "the machine needed +5" in slower.reason
+    assert judge(compared(case, slower=1.05, given=1.05), MEAN, 0.05).word == DIFFERS
+    assert judge(compared(replace(case, work="sleep", pace_per_s=None), slower=1.05), MEAN, 0.05).word == DIFFERS
+    # It does not explain a loop that costs more.
+    assert judge(compared(case, slower=1.02, delay_ns=400_000), MEAN, 0.05).word == DIFFERS
 
 
 def test_the_tolerance_grows_with_utilization_and_ends_at_the_limit() -> None:

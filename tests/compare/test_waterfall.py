@@ -11,8 +11,8 @@ from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
 from compare.attribution import Attribution, Part
-from compare.causes import CAUSES
-from compare.waterfall import waterfall
+from compare.drawing.waterfall import waterfall
+from compare.explain.causes import CAUSES
 
 STEPS_S = (-0.0012, 0.002, -0.00003, 0.0004, 0.0, 0.0031, 0.000009, 0.004, 0.0001)
 NAMES = ("finite sample of arrivals", *CAUSES, "rest")

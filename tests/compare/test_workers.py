@@ -8,9 +8,9 @@ import pytest
 
 from compare.calibrate import answering_case
 from compare.case import Case
+from compare.drawing.workers import held_s
 from compare.experiment import Options, Run
 from compare.experiments import workers
-from compare.figures_workers import held_s
 from compare.measure import asking_s, expected_s
 from compare.predict import predict
 from compare.store import read_runs, write_runs

@@ -1,4 +1,4 @@
-"""`python -m compare.threads`: what several threads would have done with the same messages.
+"""`python -m compare.machine.threads`: what several threads would have done with the same messages.
 
 A child process of its own, for the question whether threads would have helped: the processor itself has one. Every
 message is taken in order of arrival, by whichever thread is free, and is the processor's own work and nothing else: no
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from sim.trajectory import Trajectory
 
 EXAMPLES = """examples:
-  python -m compare.threads --threads 4 --work sleep --rate 1000 --messages 400
-  python -m compare.threads --threads 4 --work cpu --rate 1000 --messages 400
+  python -m compare.machine.threads --threads 4 --work sleep --rate 1000 --messages 400
+  python -m compare.machine.threads --threads 4 --work cpu --rate 1000 --messages 400
 """
 WORKS, MOST_THREADS = ("sleep", "cpu"), 100
 # How long what a message takes alone is looked at, and how often at most.
@@ -55,7 +55,9 @@ def capacity(threads: int, hold_s: float, *, work: str, gil: bool, cores: int) -
 
 def main(argv: Sequence[str]) -> None:
     """Run the command."""
-    parser = Parser("python -m compare.threads", "Process a workload on several threads, and measure it.", EXAMPLES)
+    parser = Parser(
+        "python -m compare.machine.threads", "Process a workload on several threads, and measure it.", EXAMPLES
+    )
     add_workload_flags(parser)
     group = parser.add_argument_group("the threads")
     group.add_argument("--threads", metavar="N", default="1", help="how many [1]")
@@ -75,7 +77,7 @@ def main(argv: Sequence[str]) -> None:
     measured = trajectory_of(workload, ran)
     if out is not None:
         measured.write_csv(out / "trajectory.csv")
-    document = document_of(workload, measured, ran, args.work, as_typed("compare.threads", argv))
+    document = document_of(workload, measured, ran, args.work, as_typed("compare.machine.threads", argv))
     print(json_text(document) if args.json else _line(document), end="")
 
 
@@ -221,4 +223,4 @@ def _line(document: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    run_command("compare.threads", main)
+    run_command("compare.machine.threads", main)

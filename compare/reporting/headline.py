@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from compare.attribution import FINITE_SAMPLE, REST
-from compare.noise import Noise, of_document
+from compare.machine.noise import Noise, of_document
 from compare.verdict import NEAR_THE_LIMIT
 from sim.units import digits, percent, seconds
 

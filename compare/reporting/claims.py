@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from compare.closing import rate
-from compare.evidence import Evidence, not_run
+from compare.reporting.closing import rate
+from compare.reporting.evidence import Evidence, not_run
 from sim.units import digits, percent, seconds
 
 CONFIRMED, REFUTED, IN_PART, NOT_TRIED = "confirmed", "refuted", "in part", "not tried"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from compare.noise import Stall
+from compare.machine.noise import Stall
 from compare.scene import Holds, Replayed, Scene
 from sim.recording import NS
 

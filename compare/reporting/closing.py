@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from compare.evidence import Evidence, Kind, Point, not_run
+from compare.reporting.evidence import Evidence, Kind, Point, not_run
 from compare.verdict import AGREES, DIFFERS, LIMIT_TOLERANCE, NEAR_THE_LIMIT
 from sim.units import digits, percent, seconds
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from compare.noise import LEAST_STALL_S, Stall
+from compare.machine.noise import LEAST_STALL_S, Stall
 from sim.command import CommandError
 
 PERIOD_S = 0.002
@@ -111,7 +111,7 @@ class Queue:
 class Canary:
     """A canary while this is entered: `with Canary() as canary: …; canary.stalls(begin_s, end_s)`."""
 
-    def __init__(self, command: tuple[str, ...] = (sys.executable, "-m", "compare.canary")) -> None:
+    def __init__(self, command: tuple[str, ...] = (sys.executable, "-m", "compare.machine.canary")) -> None:
         self._command = command
         self._stalls: list[Stall] = []
         self._noted_s = -1.0  # every stall that began before is known

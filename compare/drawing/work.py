@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from compare.drawing.waterfall import waterfall
 from compare.experiment import Run
 from compare.figures import draw
 from compare.metric import MEAN, THROUGHPUT
 from compare.verdict import Point
-from compare.waterfall import waterfall
 from sim import Trajectory
 from sim.palette import CALIBRATED, MEASURED, NOMINAL
 from sim.units import seconds

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from compare.causes import as_ns, free_ns
 from compare.experiment import Run
+from compare.explain.causes import as_ns, free_ns
 from compare.figures import draw
 from compare.metric import MEAN, THROUGHPUT
 from compare.verdict import Point

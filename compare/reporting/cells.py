@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from compare.headline import noise_of
+from compare.reporting.headline import noise_of
 from compare.screen import number
 from compare.verdict import Point
 from sim.units import digits, lasting, percent, seconds, span

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from compare.causes import Event
+from compare.explain.causes import Event
 from sim import Trajectory
 from sim.summary import Seconds
 from sim.units import seconds

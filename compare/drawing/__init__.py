@@ -1,0 +1,1 @@
+"""Pictures: what each experiment draws, of runs that may have been read from files."""

@@ -1,0 +1,1 @@
+"""Processes that measure, and what the machine does to them meanwhile."""

@@ -1,0 +1,1 @@
+"""What the report says: of a summary alone, measuring and predicting nothing."""
