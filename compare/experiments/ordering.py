@@ -223,6 +223,7 @@ def _workers(figure: "Figure", three: Sequence[Run]) -> None:
     if _in_burst(three[0]):
         panels[0].set_yscale("log")
         panels[0].yaxis.set_major_formatter("{x:g}")
+        panels[0].yaxis.set_minor_formatter("{x:g}")
     else:
         panels[0].set_ylim(bottom=0)  # only now that all have been painted: the axis is shared
     panels[0].set_ylabel("mean latency, ms")
