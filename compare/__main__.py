@@ -26,8 +26,8 @@ from sim.workload import Workload
 
 EXAMPLES = """examples:
   python -m compare list                  the experiments
-  python -m compare all                   every experiment, about 12 minutes
-  python -m compare all --quick           fewer and shorter runs, about 2 minutes
+  python -m compare all                   every experiment, about 13 minutes
+  python -m compare all --quick           fewer and shorter runs, 2.5 minutes
   python -m compare throughput            one experiment
   python -m compare throughput --arrivals trace:requests.csv
   python -m compare point --rate 150 --service-ms 5
@@ -62,10 +62,13 @@ def _experiments(argv: Sequence[str]) -> None:
     args = parser.parse(argv)
     wanted = _wanted(args.experiment)
     options = replace(_options(workload_from(args), quick=args.quick), trace=_trace(args.trace, wanted))
+    injection = injection_from(args.inject)
+    if injection and "gil" in wanted:  # whose threads are no processor
+        raise UsageError(f"--inject {injection.described} with {args.experiment}: not for gil; name another experiment")
     session = Session(
         wanted,
         options,
-        injection_from(args.inject),
+        injection,
         as_typed("compare", argv),
         out_directory(args.out) or Path(),
         args.resume,
@@ -84,6 +87,8 @@ def _point(argv: Sequence[str]) -> None:
     workload = workload_from(args)
     if args.work not in WORKS:
         raise UsageError(f"--work {args.work}: must be one of {', '.join(WORKS)}")
+    if not len(workload):
+        raise UsageError("no message arrives in that time: give a higher --rate, or a longer --duration")
     options = _options(workload, quick=args.quick)
     session = Session(
         {"point": SinglePoint(workload, args.work)},
@@ -101,11 +106,20 @@ def _report(argv: Sequence[str]) -> None:
     _add_output(parser)
     args = parser.parse(argv)
     out = out_directory(args.out) or Path()
-    summary = report_again(out, experiments.load)
+    summary = report_again(out, _drawn)
     if args.json:
         print(json_text(summary), end="")
     else:
         show_verdict(Console(highlight=False), summary, out)
+
+
+def _drawn(name: str) -> Experiment:
+    """Return what draws an experiment's figures; a single point's workload stands in its files."""
+    if name == "point":
+        return SinglePoint(Workload(), "sleep")
+    if name not in experiments.names():
+        raise UsageError(f"{name}: no experiment of this version; measure again, or give another --out")
+    return experiments.load(name)
 
 
 def _list(argv: Sequence[str]) -> None:
@@ -177,8 +191,9 @@ def _options(workload: Workload, *, quick: bool) -> Options:
 
 
 def _run(session: Session, *, as_json: bool, check: bool) -> None:
-    # SIGTERM ends it as Ctrl-C does: with the children that measure, and nothing half-written.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # SIGTERM, and a terminal that is closed, end it as Ctrl-C does: with the children, and nothing half-written.
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)
     try:
         summary = session.run(Console(stderr=as_json, highlight=False))
     except (InvalidWorkload, RecordingError) as error:

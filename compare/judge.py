@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from compare.experiment import Run
-from compare.explain.causes import as_ns
 from compare.explain.ensemble import controlled
 from compare.machine.noise import Stall
 from compare.metric import GROWTH, LATENCY, LEAST_MESSAGES, THROUGHPUT, Metric
@@ -20,6 +19,7 @@ from compare.verdict import (
     latency_tolerance,
     word_of,
 )
+from sim.recording import NS
 from sim.units import percent, seconds
 
 LEAST_SLOWED = 0.01  # of processor time for the same computation: less is no other machine
@@ -81,14 +81,15 @@ def _at_its_pace(run: Run, judged: Point, metric: Metric, numbers: Numbers) -> P
     slower = slowed(run)
     if slower is None or abs(slower) < LEAST_SLOWED or judged.tolerance is None:
         return judged
-    dispatch, _, wakeup, _ = run.prediction.holds
-    took = as_ns(run.measured.processing_s)
-    adjusted = metric.of(run.prediction.scene.replay((dispatch, took, wakeup, took)).trajectory(run.predicted.worker))
+    dispatch, processing, wakeup, woken = run.prediction.holds
+    longer_ns = round(slower * _computing_s(run) * NS)
+    stretched = dispatch, processing + longer_ns, wakeup, woken + longer_ns
+    adjusted = metric.of(run.prediction.scene.replay(stretched).trajectory(run.predicted.worker))
     left = (numbers.measured - adjusted) / (adjusted if numbers.scale == numbers.predicted else numbers.scale)
     if abs(left) > judged.tolerance:
         return judged
     reason = (
-        f"{judged.reason}; {percent(left, signed=True)} with processing as long as it took: the machine needed "
+        f"{judged.reason}; {percent(left, signed=True)} with that in the prediction: the machine needed "
         f"{percent(slower, signed=True)} processor time for the same computation"
     )
     return replace(judged, word=INCONCLUSIVE, reason=reason)
@@ -106,8 +107,13 @@ def slowed(run: Run) -> float | None:
     slept_s = float(run.measured.processing_s.mean()) - computed_s
     # What it was given to compute, which an injection makes more of.
     given = told["workload"]["service_s"] / (run.workload.service_s or 1.0)
-    expected_s = (float(run.predicted.processing_s.mean()) - slept_s / given) * given
-    return float(computed_s / expected_s - 1)
+    return float(computed_s / ((float(run.predicted.processing_s.mean()) - slept_s / given) * given) - 1)
+
+
+def _computing_s(run: Run) -> float:
+    """Return for how long a message was predicted to compute: what it does not sleep."""
+    slept_s = float(run.measured.processing_s.mean() - run.measurement.document["instruments"]["cpu_s"]["mean"])
+    return float(run.predicted.processing_s.mean()) - max(slept_s, 0.0)
 
 
 def _in_words(stalls: Sequence[Stall]) -> str:

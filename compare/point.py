@@ -8,7 +8,7 @@ from compare.case import Case
 from compare.experiment import Options, Run
 from compare.figures import draw, message_by_message
 from compare.judge import judge, judge_run
-from compare.metric import MEAN, P99, QUERY_P99
+from compare.metric import LEAST_MESSAGES, MEAN, P99, QUERY_P99
 from compare.predict import Prediction
 from compare.verdict import AGREES, NEAR_THE_LIMIT, QUERY_TOLERANCE, Point
 from sim.units import digits, percent, seconds
@@ -48,7 +48,7 @@ class SinglePoint:
     def judge_points(self, runs: Sequence[Run]) -> list[Point]:
         """Return latency, or growth; and queries, if there are any."""
         points = judge_run(runs[0])
-        if runs[0].workload.query_rate_per_s:
+        if len(runs[0].workload.queries_ns) >= LEAST_MESSAGES[P99.name]:
             points.append(judge(runs[0], QUERY_P99, QUERY_TOLERANCE))
         return points
 

@@ -21,6 +21,7 @@ from compare.store import read_runs, write_runs
 from compare.verdict import NEAR_THE_LIMIT, Point
 from sim import Trajectory
 from sim.files import csv_text, json_text, write_text
+from sim.nominal import nominal
 
 COLUMNS = (
     *("label", "work", "utilization", "metric", "nominal", "predicted", "band", "adjusted", "measured", "path_error"),
@@ -84,7 +85,9 @@ def _adjusted(run: Run) -> Trajectory | None:
 
 
 def _attributed(run: Run, scene: Scene) -> list[Attribution]:
-    theory = run.prediction.theory.latency_s if run.utilization < NEAR_THE_LIMIT[1] else None
+    # Of messages alone: what questions cost is a part of its own.
+    alone = nominal(replace(run.workload, query_rate_per_s=0.0), run.case.servers)
+    theory = alone.latency_s if run.utilization < NEAR_THE_LIMIT[1] else None
     service_s = run.workload.service_s or 0.0
     return attribute(scene, service_s, run.measured, run.measurement.noise.stalls, theory)
 

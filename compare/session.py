@@ -1,7 +1,7 @@
 """A session: experiments one after the other, calibrated before and after; what is finished stays finished."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -62,10 +62,12 @@ class Session:
             bench = Bench(canary, watch, self.injection, quick=quick, seed=seed)
             try:
                 self._run(left, cases, bench, done)
-            except KeyboardInterrupt:
-                if done:
+            except BaseException as error:
+                if done:  # whatever has ended it: what is finished is kept
                     self._write(done, bench.documents())
-                raise KeyboardInterrupt(self._kept(done)) from None
+                if isinstance(error, KeyboardInterrupt):
+                    raise KeyboardInterrupt(self._kept(done)) from None
+                raise
         summary = self._write(done, bench.documents())
         (self.out / UNFINISHED).unlink(missing_ok=True)
         show_verdict(console, summary, self.out)
@@ -102,13 +104,13 @@ class Session:
         points = [Point.of_document(point) for point in entry["points"]]
         judged = [
             drifted(point, again[point.label, point.metric], holds[point.label], later[point.label])
-            if point.label in holds
+            if point.label in holds and (point.label, point.metric) in again
             else point
             for point in points
         ]
         if judged == points:
             return entry
-        answered = module.answer(runs, judged)
+        answered = module.answer(found, judged)
         entry = entry | {"points": [point.document() for point in judged], "answer": answered}
         write_points(self.out / name, entry)
         return entry
@@ -123,11 +125,14 @@ class Session:
         path = self.out / UNFINISHED
         try:
             left = json.loads(path.read_text(encoding="utf-8"))
+            done = {name: json.loads((self.out / name / FILE).read_text(encoding="utf-8")) for name in left["done"]}
         except FileNotFoundError:
             raise UsageError(f"--resume: no comparison was interrupted in {self.out}; leave it out") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"--resume: {path} cannot be read ({error}); leave it out") from None
         if {name: left.get(name) for name in self._asked} != json.loads(json_text(self._asked)):
             raise UsageError("--resume: another comparison was interrupted, with other flags; give the same, or none")
-        return {name: json.loads((self.out / name / FILE).read_text(encoding="utf-8")) for name in left["done"]}
+        return done
 
     # -- the summary ---------------------------------------------------------------------------------------------
 
@@ -197,15 +202,19 @@ def accuracy(entries: Sequence[Entry]) -> dict[str, Any]:
     return found
 
 
-def report_again(out: Path, load: Any) -> Entry:
+def report_again(out: Path, load: Callable[[str], Experiment]) -> Entry:
     """Draw figures and report again from the files of a finished or an interrupted session, measuring nothing."""
     try:
         summary: Entry = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UsageError(f"{out / SUMMARY}: not there; run python -m compare all first, or give --out") from None
-    entries = [
-        drawn_again(out / entry["name"], entry["name"], load(entry["name"]), entry) for entry in summary["experiments"]
-    ]
+    except ValueError as error:
+        raise UsageError(f"{out / SUMMARY}: {error}; measure again, or give --out") from None
+    try:
+        named = [(entry["name"], load(entry["name"]), entry) for entry in summary["experiments"]]
+    except (KeyError, TypeError):
+        raise UsageError(f"{out / SUMMARY}: is no summary of a comparison; measure again, or give --out") from None
+    entries = [drawn_again(out / name, name, experiment, entry) for name, experiment, entry in named]
     summary |= {"experiments": entries, "verdict": counted(entries), "accuracy": accuracy(entries)}
     write_summary(out, summary)
     return summary

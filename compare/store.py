@@ -21,6 +21,7 @@ from compare.measure import Measurement
 from compare.predict import Prediction
 from compare.scene import Scene
 from sim import Trajectory, Workload
+from sim.command import UsageError
 from sim.engine import Rules
 from sim.files import json_text, write_text
 from sim.nominal import nominal
@@ -29,7 +30,7 @@ from sim.recording import NS
 FILE = "runs.json"
 
 
-class ResultsError(ValueError):
+class ResultsError(UsageError):
     """Results that are not, or not all, there; the message names the file."""
 
 
@@ -51,7 +52,7 @@ def read_runs(directory: Path) -> list[Run]:
         return [_run(directory, run) for run in document["runs"]]
     except FileNotFoundError as error:
         raise ResultsError(f"{error.filename}: not there; measure first") from None
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, IndexError, StopIteration) as error:
         raise ResultsError(f"{directory / FILE}: {error}: no results of this version; measure again") from None
 
 

@@ -85,8 +85,8 @@ class Evidence:
         return found
 
     def asked(self, work: str | None = None) -> list[Point]:
-        """Return the p99s of questions, the busiest thread last: as a client saw them, or else as the loop did."""
-        for metric in ("queries.seen_s.p99", "queries.latency_s.p99"):
+        """Return the p99s of questions as a client saw them, the busiest thread last; p95s where there are no p99s."""
+        for metric in ("queries.seen_p99_s", "queries.seen_p95_s"):
             found = [point for _, point in self.points(metric) if work in (None, point["work"])]
             if found:
                 return sorted(found, key=lambda point: point["utilization"] or 0.0)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from compare.experiments.queries import SEEN_P99
 from compare.reporting.claims import CONFIRMED, IN_PART, NOT_TRIED, REFUTED, claims
 from compare.reporting.closing import closing
 from tests.compare.summaries import calibration, entry, point, saturated, summary
@@ -27,7 +28,7 @@ def found(told: dict[str, Any], claim: int, work: str = "sleep") -> tuple[str, s
 
 
 def asked(measured: float, utilization: float = 0.9, **changes: Any) -> dict[str, Any]:
-    seen = {"metric": "queries.seen_s.p99", "predicted": 0.0055, "utilization": utilization}
+    seen = {"metric": SEEN_P99.name, "predicted": 0.0055, "utilization": utilization}
     return point(**{"label": "180/s"} | seen | {"measured": measured} | changes)
 
 

@@ -113,6 +113,8 @@ def test_a_machine_that_computes_the_same_more_slowly_is_inconclusive_and_one_wi
     assert "the machine needed +5" in slower.reason
     assert judge(compared(case, slower=1.05, given=1.05), MEAN, 0.05).word == DIFFERS
     assert judge(compared(replace(case, work="sleep", pace_per_s=None), slower=1.05), MEAN, 0.05).word == DIFFERS
+    # A machine that is a little slower explains no server that was given far more.
+    assert judge(compared(case, slower=1.015 * 1.05, given=1.05), MEAN, 0.05).word == DIFFERS
     # It does not explain a loop that costs more.
     assert judge(compared(case, slower=1.02, delay_ns=400_000), MEAN, 0.05).word == DIFFERS
 
