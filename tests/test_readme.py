@@ -18,7 +18,7 @@ ADDRESSES = ("127.0.0.1:9000", "127.0.0.1:8080")
 TOGETHER = [command for command in TYPED if any(address in command for address in ADDRESSES)]
 COMMANDS = [command for command in TYPED if command not in TOGETHER]
 # Minutes long, and measured by the continuous build: here only whether such flags exist.
-LONG = re.compile(r"-m compare (all|throughput)")
+LONG = re.compile(r"-m compare (all|throughput|point|report)")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
