@@ -59,6 +59,7 @@ def test_throughput_spans_10_to_1000_messages_per_second_at_5_ms() -> None:
         assert 150.0 in rates
 
 
+@pytest.mark.measuring
 def test_a_comparison_from_end_to_end(tmp_path: Path) -> None:
     result = command("throughput", "--quick", "--service-ms", "0.5", "--out", str(tmp_path), "--json")
     assert result.returncode == 0, result.stderr
@@ -233,6 +234,7 @@ def copied(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.measuring
 def test_one_more_experiment_is_one_more_file(copied: Path) -> None:
     assert "second" in command("list", cwd=copied).stdout
     result = command("second", "--quick", cwd=copied)
@@ -243,6 +245,7 @@ def test_one_more_experiment_is_one_more_file(copied: Path) -> None:
     assert "Is a message of a millisecond as fast as it should be?" in (copied / "results" / "report.html").read_text()
 
 
+@pytest.mark.measuring
 def test_what_is_finished_when_it_is_interrupted_is_kept_and_not_run_again(copied: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "compare", "all", "--quick"],
@@ -279,6 +282,7 @@ def test_what_is_finished_when_it_is_interrupted_is_kept_and_not_run_again(copie
     assert "no comparison was interrupted" in nothing.stderr
 
 
+@pytest.mark.measuring
 def test_no_process_is_left_behind_when_a_comparison_is_killed(copied: Path) -> None:
     process = subprocess.Popen([sys.executable, "-m", "compare", "all", "--quick"], cwd=copied, stdout=subprocess.PIPE)
     children: list[int] = []
@@ -302,6 +306,7 @@ def test_no_process_is_left_behind_when_a_comparison_is_killed(copied: Path) -> 
 # -- one point, and servers made otherwise ----------------------------------------------------------------------------
 
 
+@pytest.mark.measuring
 def test_a_single_workload_is_compared_and_a_server_made_slower_is_seen(tmp_path: Path) -> None:
     words = ["point", "--rate", "800", "--service-ms", "1", "--work", "precise", "--messages", "1500", "--quick"]
     slower = command(*words, "--inject", "service=1.15", "--check", "--json", "--out", str(tmp_path))

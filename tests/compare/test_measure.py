@@ -16,6 +16,9 @@ from sim.command import UsageError
 from sim.flags import flags_of
 
 
+pytestmark = pytest.mark.measuring
+
+
 @pytest.fixture(scope="module")
 def canary() -> Iterator[Canary]:
     with Canary() as watching:
