@@ -15,7 +15,6 @@ from sim import Workload
 from sim.command import UsageError
 from sim.flags import flags_of
 
-
 pytestmark = pytest.mark.measuring
 
 
