@@ -90,12 +90,6 @@ class Replayed:
         latency: Seconds = (self.messages[2] - self.scene.arrival_ns) / NS
         return latency
 
-    @property
-    def query_latency_s(self) -> Seconds:
-        """Finish − arrival of every question."""
-        latency: Seconds = (self.queries[2] - self.scene.query_ns) / NS
-        return latency
-
     def trajectory(self, worker: npt.NDArray[np.str_]) -> Trajectory:
         """Return it as a trajectory; `worker` names each message's."""
         queries = None

@@ -71,13 +71,13 @@ def number(point: Point, value: float | None) -> str:
 def show_figures(console: Console, entry: dict[str, Any], out: Path) -> None:
     """Print where an experiment's figures are."""
     pictures = [f"{out}/{name}" for name in entry["figures"] if name.endswith("png")]
-    console.print("Figures " + "\n        ".join(pictures), soft_wrap=True)
+    console.print("Figures " + "\n        ".join(pictures), soft_wrap=True, markup=False)
 
 
 def show_verdict(console: Console, summary: dict[str, Any], out: Path) -> None:
     """Print the verdict over all points, and where the report is."""
     console.print("\n[bold]Verdict[/bold] " + "\n".join(verdict_lines(summary)))
-    console.print(f"Report  {out}/report.html", soft_wrap=True)
+    console.print(f"Report  {out}/report.html", soft_wrap=True, markup=False)
 
 
 def verdict_lines(summary: dict[str, Any]) -> list[str]:

@@ -117,12 +117,13 @@ def machine(entries: Sequence[Mapping[str, Any]], calibrations: Sequence[Mapping
     if measured_s:
         share = percent(stalled_s / measured_s)
         yield f"It stalled for {share} of the time measured, {seconds(longest_s)} at the longest."
-    drifts = [found["drift"] for found in calibrations if found["drift"] is not None]
+    drifts = [found for found in calibrations if found["drift"] is not None]
     if drifts:
-        most = max(drifts, key=abs)
+        most = max(drifts, key=lambda found: abs(float(found["drift"])))
+        kind = f" ({most['work']}, {seconds(most['service_s'])})" if len(drifts) > 1 else ""
         yield (
-            f"From the first calibration to the last, how long a message holds the thread drifted by "
-            f"{percent(most, signed=True)}{' at most' if len(drifts) > 1 else ''}."
+            f"By the end, how long a message holds the thread had drifted by {percent(most['drift'], signed=True)}"
+            f"{' at most' if len(drifts) > 1 else ''}{kind}."
         )
 
 

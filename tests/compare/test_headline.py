@@ -72,7 +72,7 @@ def test_what_the_machine_did_is_counted_over_all_runs() -> None:
     assert "2 attempts were repeated" in third
     assert "of the 2 that count, 1 is over it even so" in third
     assert "It stalled for 0.5 % of the time measured, 41 ms at the longest." in third  # 41 ms of 8 s
-    assert "drifted by −10 % at most." in third
+    assert "drifted by −10 % at most (cpu, 5 ms)." in third
     quiet = sentences(summary(calibrations=[calibration() | {"drift": None}]))[2]
     assert "of 1 run none had to be repeated" in quiet
     assert "drifted" not in quiet
