@@ -110,7 +110,10 @@ def calibrate(work: str, service_s: float, measure: Measure, planned: tuple[Case
     back_to_back = measure(first)
     # What is computed is the same work ever after, however fast the machine is by then.
     pace_per_s = back_to_back.document["run"]["pace_per_s"]
-    rare = measure(replace(second, pace_per_s=pace_per_s))
+    # Rare is what is rare for this machine: a sleep of microseconds takes ten times as long.
+    hold_s = float(np.median(back_to_back.trajectory.processing_s))
+    rate_per_s = min(second.workload.rate_per_s or 0.0, RARE_LOAD / hold_s)
+    rare = measure(replace(second, workload=replace(second.workload, rate_per_s=rate_per_s), pace_per_s=pace_per_s))
     busy, idle = back_to_back.trajectory, rare.trajectory
     # The first message of all was woken: it has a processing time to show, but no dispatch before it.
     dispatch_s, processing_s = busy.start_s[1:] - busy.finish_s[:-1], busy.processing_s[1:]

@@ -48,6 +48,12 @@ def test_what_is_computed_is_the_same_work_ever_after() -> None:
     assert seen == [None, 9e6]
 
 
+def test_messages_are_rare_enough_to_find_the_thread_idle_however_late_sleeps_end() -> None:
+    # Asked for 0.5 ms, held for 5 ms: at 0.3 of the nominal limit, 600/s, nobody would ever find the thread idle.
+    found = calibrate("sleep", 0.0005, played, cases("sleep", 0.0005, 3.0, seed=1))
+    assert found.samples.wakeup_s == pytest.approx(0.001)
+
+
 def test_messages_that_a_stall_has_touched_are_no_part_of_it() -> None:
     stalls = (Stall(0.5, 0.030), Stall(0.9, 0.0015))
     found = calibrate("sleep", 0.005, lambda case: played(case, stalls), cases("sleep", 0.005, 3.0, seed=1))
