@@ -225,7 +225,9 @@ ECHO = r"""
 import sys, time
 from pathlib import Path
 for word in map(str.strip, sys.stdin):
-    command = Path("/proc", word, "cmdline")
+    command, tries = Path("/proc", word, "cmdline"), 100
+    while command.exists() and not command.read_bytes() and (tries := tries - 1):
+        time.sleep(0.01)  # it is known to have begun a moment before its command can be read
     lasts = 2 if command.exists() and b"-m\0real\0" in command.read_bytes() else 1
     print(time.monotonic() if word == "?" else f"{word} {lasts} 0", flush=True)
 """
