@@ -6,7 +6,7 @@ from dataclasses import replace
 from compare.experiment import Run
 from compare.explain.ensemble import controlled
 from compare.machine.noise import Stall
-from compare.metric import GROWTH, LATENCY, LEAST_MESSAGES, THROUGHPUT, Metric
+from compare.metric import GROWTH, LATENCY, LEAST_MESSAGES, MEAN, THROUGHPUT, Metric
 from compare.verdict import (
     DIFFERS,
     GROWTH_TOLERANCE,
@@ -19,6 +19,7 @@ from compare.verdict import (
     latency_tolerance,
     word_of,
 )
+from sim.bands import band_of
 from sim.recording import NS
 from sim.units import percent, seconds
 
@@ -131,6 +132,20 @@ def _ensemble(run: Run, metric: Metric, theory: float | None) -> dict[str, float
     name = metric.name.rpartition(".")[2]
     found = controlled(run.measured.latency_s, run.prediction.nominal_path.latency_s, theory, name)
     return controlled_document(found)
+
+
+def ratio_of_means(run: Run, to: Run) -> Numbers:
+    """Return the ratio of two runs' mean latencies: predicted, where it would scatter, and measured."""
+    # Both predictions draw alike; shifted by one, their draws have nothing to do with each other, as the runs have not.
+    others = [*to.prediction.runs[1:], *to.prediction.runs[:1]]
+    pairs = zip(run.prediction.runs, others, strict=True)
+    low, high = band_of([float(one.latency_s.mean() / other.latency_s.mean()) for one, other in pairs]) or (0.0, 0.0)
+    predicted = MEAN.of(run.predicted) / MEAN.of(to.predicted)
+    measured = MEAN.of(run.measured) / MEAN.of(to.measured)
+    adjusted = MEAN.of(run.adjusted or run.predicted) / MEAN.of(to.adjusted or to.predicted)
+    known = adjusted if run.adjusted or to.adjusted else None
+    stalls = f"the machine stalled during {run.label} or {to.label}"
+    return Numbers(predicted, (low, high), measured, predicted, known, stalls)
 
 
 def judge_latency(run: Run) -> list[Point]:

@@ -11,12 +11,11 @@ import numpy.typing as npt
 from compare.case import Case
 from compare.experiment import Options, Run
 from compare.figures import draw
-from compare.judge import judge, judge_latency, point
+from compare.judge import judge, judge_latency, point, ratio_of_means
 from compare.metric import LATENCY, LEAST_MESSAGES, MEAN, P99, Metric
 from compare.predict import Prediction
-from compare.verdict import Numbers, Point, latency_tolerance
+from compare.verdict import Point, latency_tolerance
 from sim import MD1, Trajectory
-from sim.bands import band_of
 from sim.palette import CALIBRATED, MEASURED, NOMINAL
 from sim.summary import Seconds
 from sim.units import digits, percent, seconds
@@ -116,16 +115,7 @@ def _latency(run: Run) -> list[Point]:
 
 def _conserved(run: Run, fifo: Run) -> Point:
     """Compare two runs' means: as long as messages take the same time, no order changes the mean (Kleinrock 1965)."""
-    (predicted, measured), (of_fifo, seen) = run.values(MEAN), fifo.values(MEAN)
-    own, others = ([float(one.latency_s.mean()) for one in each.prediction.runs] for each in (run, fifo))
-    # Run k of both was drawn alike, which two real runs are not: so each is held against another's.
-    band = band_of([mean / other for mean, other in zip(own, others[1:] + others[:1], strict=True)])
-    adjusted = None
-    if run.adjusted or fifo.adjusted:
-        adjusted = MEAN.of(run.adjusted or run.predicted) / MEAN.of(fifo.adjusted or fifo.predicted)
-    ratio, stalls = predicted / of_fifo, f"the machine stalled during {run.label} or {fifo.label}"
-    low, high = band or (ratio, ratio)
-    numbers = Numbers(ratio, (low, high), measured / seen, ratio, adjusted, stalls)
+    numbers = ratio_of_means(run, fifo)
     tolerance = BURST_TOLERANCE if _in_burst(run) else latency_tolerance(run.utilization)
     return point(run, CONSERVED, numbers, tolerance, 1.0)
 

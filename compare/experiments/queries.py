@@ -10,7 +10,7 @@ from compare.case import Asking, Case
 from compare.drawing.queries import asked_s, draw_all, residual_s, shared
 from compare.experiment import Options, Run
 from compare.explain.causes import as_ns
-from compare.judge import judge, judge_growth, point
+from compare.judge import judge, judge_growth, point, ratio_of_means
 from compare.machine.vacations import with_stalls
 from compare.metric import LEAST_MESSAGES, MEAN, P95, P99, QUERY_MEAN, QUERY_P99, Metric
 from compare.predict import Prediction
@@ -159,16 +159,7 @@ def _tolerance(run: Run) -> float | None:
 
 def _judge_cost(run: Run, alone: Run) -> Point:
     """Compare two runs' mean latencies, of the same messages with questions and without."""
-    (predicted, measured), (without, seen) = run.values(MEAN), alone.values(MEAN)
-    own, others = ([float(one.latency_s.mean()) for one in each.prediction.runs] for each in (run, alone))
-    # Run k of both was drawn alike, which two real runs are not: so each is held against another's.
-    band = band_of([mean / other for mean, other in zip(own, others[1:] + others[:1], strict=True)])
-    adjusted = None
-    if run.adjusted or alone.adjusted:
-        adjusted = MEAN.of(run.adjusted or run.predicted) / MEAN.of(alone.adjusted or alone.predicted)
-    ratio, stalls = predicted / without, f"the machine stalled during {run.label} or {alone.label}"
-    low, high = band or (ratio, ratio)
-    numbers = Numbers(ratio, (low, high), measured / seen, ratio, adjusted, stalls)
+    numbers = ratio_of_means(run, alone)
     with_them, none = _cobham_s(run), _cobham_s(alone)
     return point(run, COST, numbers, _tolerance(run), with_them / none if with_them and none else None)
 

@@ -13,12 +13,11 @@ import numpy as np
 from compare.case import Asking, Case
 from compare.drawing.workers import draw_number, draw_popularity, draw_size, held_s
 from compare.experiment import Options, Run
-from compare.judge import judge, judge_run, point
+from compare.judge import judge, judge_run, point, ratio_of_means
 from compare.metric import MEAN, RATE, SHARE, THROUGHPUT, Metric
 from compare.predict import Prediction
 from compare.verdict import AGREES, DIFFERS, INCONCLUSIVE, LIMIT_TOLERANCE, Numbers, Point, latency_tolerance
 from sim import Trajectory, Workload
-from sim.bands import band_of
 from sim.estimate import BATCHES, STUDENT
 from sim.recording import NS
 from sim.units import digits, percent, seconds
@@ -119,7 +118,7 @@ def judge_points(runs: Sequence[Run]) -> list[Point]:
         if run is not first and not run.case.asking:
             points.append(equivalent(run, first))
         if small and run.case.asking and run is not small:
-            points.append(point(run, SIZE, compared(run, small), latency_tolerance(run.utilization)))
+            points.append(point(run, SIZE, ratio_of_means(run, small), latency_tolerance(run.utilization)))
         if _is_number(run.case):
             points.append(judge(run, per_worker(run.workload.workers), LIMIT_TOLERANCE))
     return [*points, in_proportion(_numbers(runs)[-1])]
@@ -134,19 +133,6 @@ def per_worker(workers: int) -> Metric:
         RATE,
         lambda theory, offered_per_s: min(theory.capacity_per_s, offered_per_s) / workers,
     )
-
-
-def compared(run: Run, to: Run) -> Numbers:
-    """Return the ratio of two runs' mean latencies: predicted, where it would scatter, and measured."""
-    # Both predictions draw alike; shifted by one, their draws have nothing to do with each other, as the runs have not.
-    others = [*to.prediction.runs[1:], *to.prediction.runs[:1]]
-    pairs = zip(run.prediction.runs, others, strict=True)
-    low, high = band_of([float(one.latency_s.mean() / other.latency_s.mean()) for one, other in pairs]) or (0.0, 0.0)
-    predicted = MEAN.of(run.predicted) / MEAN.of(to.predicted)
-    measured = MEAN.of(run.measured) / MEAN.of(to.measured)
-    adjusted = MEAN.of(run.adjusted or run.predicted) / MEAN.of(to.adjusted or to.predicted)
-    known = adjusted if run.adjusted or to.adjusted else None
-    return Numbers(predicted, (low, high), measured, predicted, known, f"stalls in {run.label} or {to.label}")
 
 
 def ratio_interval(run: Trajectory, to: Trajectory) -> tuple[float, float]:
@@ -165,7 +151,7 @@ def ratio_interval(run: Trajectory, to: Trajectory) -> tuple[float, float]:
 
 def equivalent(run: Run, to: Run) -> Point:
     """Return whether a run's mean latency is shown to be another's: two one-sided tests, not a failure to differ."""
-    numbers = replace(compared(run, to), scale=1.0)
+    numbers = replace(ratio_of_means(run, to), scale=1.0)
     low, high = ratio_interval(run.measured, to.measured)
     word, reason = equivalence(low, high, numbers)
     told = point(run, RATIO, numbers, EQUAL, 1.0, {"estimate": numbers.measured, "low": low, "high": high})
