@@ -1,8 +1,11 @@
 """`python -m compare`: predict and measure the same workloads, and say whether they agree."""
 
+import argparse
 import os
+import shlex
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,34 +29,23 @@ if __name__ == "__main__":
 from rich.console import Console
 
 from compare import experiments
+from compare.bench import planned_s
 from compare.experiment import Experiment, Options
 from compare.inject import injection_from
-from compare.point import SinglePoint
-from compare.screen import show_verdict
-from compare.session import Session, report_again
+from compare.point import POINT_FLAGS, WORKS, SinglePoint, point_of
+from compare.progress import check_time, others_near
+from compare.run import cases_of
+from compare.screen import EXAMPLES, POINT_EXAMPLES, show_again, show_list, show_verdict
+from compare.session import Session
+from compare.summary import SUMMARY, report_again
 from sim import InvalidWorkload, RecordingError
 from sim.command import Parser, UsageError, as_typed, out_directory, run_command
 from sim.files import json_text
-from sim.flags import FLAGS, add_workload_flags, workload_from
+from sim.flags import add_workload_flags, workload_from, workload_words
 from sim.workload import Workload
 
-EXAMPLES = """examples:
-  python -m compare list                  the experiments
-  python -m compare all                   every experiment, about 13 minutes
-  python -m compare all --quick           fewer and shorter runs, 2.5 minutes
-  python -m compare throughput            one experiment
-  python -m compare throughput --arrivals trace:requests.csv
-  python -m compare point --rate 150 --service-ms 5
-  python -m compare report                draw everything again from the files
-"""
-POINT_EXAMPLES = """examples:
-  python -m compare point --rate 150 --service-ms 5
-  python -m compare point --rate 180 --work precise --duration 20
-  python -m compare point --rate 160 --inject service=1.05
-"""
 ALL_FLAGS = ["--service-ms", "--arrivals", "--workers", "--popularity", "--seed"]
-POINT_FLAGS = [flag for flag in FLAGS if flag not in ("--service", "--query-ms")]
-WORKS = ("sleep", "cpu", "mixed", "precise")
+LASTING_FLAGS = ("--rate", "--service-ms", "--duration", "--messages", "--arrivals")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -75,18 +67,13 @@ def _experiments(argv: Sequence[str]) -> None:
     _add_ends(parser)
     args = parser.parse(argv)
     wanted = _wanted(args.experiment)
-    options = replace(_options(workload_from(args), quick=args.quick), trace=_trace(args.trace, wanted))
+    options = replace(_options(_workload(args), quick=args.quick), trace=_trace(args.trace, wanted))
     injection = injection_from(args.inject)
     if injection and "gil" in wanted:  # whose threads are no processor
         raise UsageError(f"--inject {injection.described} with {args.experiment}: not for gil; name another experiment")
-    session = Session(
-        wanted,
-        options,
-        injection,
-        as_typed("compare", argv),
-        out_directory(args.out) or Path(),
-        args.resume,
-    )
+    out = _out(args.out)
+    _check_time(wanted, options, args)
+    session = Session(wanted, options, injection, as_typed("compare", argv), out, args.resume)
     _run(session, as_json=args.json, check=args.check)
 
 
@@ -98,20 +85,12 @@ def _point(argv: Sequence[str]) -> None:
     parser.add_argument("--quick", action="store_true", help="a shorter calibration")
     _add_ends(parser)
     args = parser.parse(argv)
-    workload = workload_from(args)
-    if args.work not in WORKS:
-        raise UsageError(f"--work {args.work}: must be one of {', '.join(WORKS)}")
-    if not len(workload):
-        raise UsageError("no message arrives in that time: give a higher --rate, or a longer --duration")
-    options = _options(workload, quick=args.quick)
-    session = Session(
-        {"point": SinglePoint(workload, args.work)},
-        options,
-        injection_from(args.inject),
-        as_typed("compare", argv),
-        (out_directory(args.out) or Path()) / "point",
-    )
-    _run(session, as_json=args.json, check=args.check)
+    workload = _workload(args)
+    wanted: dict[str, Experiment] = {"point": point_of(workload, args.work)}
+    options, injection = _options(workload, quick=args.quick), injection_from(args.inject)
+    out = _out(args.out, "point")
+    _check_time(wanted, options, args)
+    _run(Session(wanted, options, injection, as_typed("compare", argv), out), as_json=args.json, check=args.check)
 
 
 def _report(argv: Sequence[str]) -> None:
@@ -119,7 +98,9 @@ def _report(argv: Sequence[str]) -> None:
     parser.add_argument("report", help="draw everything again")
     _add_output(parser)
     args = parser.parse(argv)
-    out = out_directory(args.out) or Path()
+    out = _out(args.out)
+    if not (out / SUMMARY).exists() and (out / "point" / SUMMARY).exists():
+        raise UsageError(f"--out {out}: only a point was compared there; give --out {out / 'point'}")
     summary = report_again(out, _drawn)
     if args.json:
         print(json_text(summary), end="")
@@ -140,9 +121,7 @@ def _list(argv: Sequence[str]) -> None:
     parser = Parser("python -m compare list", "Print the experiments.", "")
     parser.add_argument("list", help="print the experiments")
     parser.parse(argv)
-    console = Console(highlight=False)
-    for name in experiments.names():
-        console.print(f"[bold]{name}[/bold]\n  {experiments.load(name).QUESTION}")
+    show_list(Console(highlight=False), [(name, experiments.load(name).QUESTION) for name in experiments.names()])
 
 
 def _parser(name: str, examples: str) -> Parser:
@@ -176,6 +155,22 @@ def _wanted(experiment: str) -> dict[str, Experiment]:
     return {name: experiments.load(name) for name in (known if experiment == "all" else [experiment])}
 
 
+def _workload(args: argparse.Namespace) -> Workload:
+    """Return the workload; a complaint that names no flag is about the recording that it was to play."""
+    try:
+        return workload_from(args)
+    except UsageError as error:
+        if str(error).startswith("--"):
+            raise
+        raise _of_recording(args, error) from None
+
+
+def _of_recording(args: argparse.Namespace, error: ValueError) -> UsageError:
+    remedy = "" if ";" in str(error) else "; give another file"
+    flag = f"--arrivals {args.arrivals.partition(':')[0]}:" if args.arrivals else ""
+    return UsageError(f"{flag}{error}{remedy}")
+
+
 def _trace(trace: str | None, wanted: Iterable[str]) -> str | None:
     """Return a recording that can be played at any rate; UsageError says what is wrong with it."""
     if trace is None:
@@ -185,7 +180,7 @@ def _trace(trace: str | None, wanted: Iterable[str]) -> str | None:
     try:
         notes = Workload(arrivals=f"trace:{trace}", rate_per_s=100.0).notes
     except RecordingError as error:
-        raise UsageError(f"--trace {error}") from None
+        raise UsageError(f"--trace {error}; give another file") from None
     for note in notes:
         print(note, file=sys.stderr)
     return trace
@@ -204,14 +199,46 @@ def _options(workload: Workload, *, quick: bool) -> Options:
     )
 
 
+def _out(text: str, *below: str) -> Path:
+    """Return where files go, and leave nothing there; UsageError where none can be made, whatever permissions say."""
+    try:
+        out_directory(text)  # which complains of what was typed, without what is below
+        out = Path(text, *below)
+        out_directory(str(out))
+        there = next(place for place in (out, *out.absolute().parents) if place.exists())
+        tempfile.TemporaryDirectory(prefix=".compare-", dir=there).cleanup()
+        out.joinpath(SUMMARY).exists()  # of a name that is too long, this is the first complaint
+    except OSError as error:
+        raise UsageError(f"--out {text}: cannot be written ({error.strerror}); give another directory") from None
+    return out
+
+
+def _check_time(wanted: dict[str, Experiment], options: Options, args: argparse.Namespace) -> None:
+    """Refuse what nobody would wait for, in the words that were typed."""
+    words = workload_words(args)
+    typed = [word for pair in zip(words[::2], words[1::2], strict=True) if pair[0] in LASTING_FLAGS for word in pair]
+    what = next(iter(wanted)) if len(wanted) == 1 else "all"
+    others = [] if "point" in wanted else others_near(options)
+
+    def takes_s(asked: Options) -> float:
+        return planned_s(cases_of(wanted, asked), quick=asked.quick, seed=asked.seed)
+
+    try:
+        check_time(f"{shlex.join(typed) or '--service-ms 5 (the default)'}: {what}", takes_s, options, others)
+    except RecordingError as error:
+        raise _of_recording(args, error) from None
+
+
 def _run(session: Session, *, as_json: bool, check: bool) -> None:
     # SIGTERM, and a terminal that is closed, end it as Ctrl-C does: with the children, and nothing half-written.
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.default_int_handler)
+    console = Console(stderr=as_json, highlight=False)
     try:
-        summary = session.run(Console(stderr=as_json, highlight=False))
+        summary = session.run(console)
     except (InvalidWorkload, RecordingError) as error:
         raise UsageError(str(error)) from None
+    show_again(console, session.out)
     if as_json:
         print(json_text(summary), end="")
     if check and summary["verdict"]["differs"]:

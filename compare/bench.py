@@ -1,5 +1,6 @@
 """The bench: what experiments share. A canary, the calibrations, and the rule about noise."""
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -40,24 +41,39 @@ class Bench:
         self._canary, self._seed, self._seconds = canary, seed, calibration_s(quick=quick)
         self._repeats_left_s = 0.0
 
-    def prepare(self, wanted: Sequence[Case]) -> None:
-        """Make the calibrations that these cases need."""
+    def keep(self, made: Iterable[Calibration]) -> None:
+        """Go on with calibrations that an interrupted session has made."""
+        for one in made:
+            self.made.setdefault((one.work, one.service_s), []).append(one)
+
+    def allow(self, wanted: Sequence[Case]) -> None:
+        """Fix how much time may be spent on repeats, of all these cases together."""
         longest_s = max(map(expected_s, wanted), default=0.0)
         self._repeats_left_s = max(REPEATED * self.watch.planned_s, REPEATS * longest_s)
+
+    def prepare(self, wanted: Sequence[Case]) -> list[Calibration]:
+        """Make the calibrations that these cases need; return those that are the first of their kind."""
+        first = []
         for case in wanted:
             if case.calibration not in self.made:
-                self.made[case.calibration] = [self._calibrated(case.calibration, "calibrating", self._seconds)]
+                first.append(self._calibrated(case.calibration, "calibrating", self._seconds))
+                self.made[case.calibration] = first[-1:]
             manner = manner_of(case)
             if manner is not None and manner not in self.answers:
                 self.answers[manner] = answering(self._plainly, answering_case(case, self._seed))
             if can_be_full(case) and case.calibration not in self.buffers:
                 self._fillings[case.calibration] = filling_case(case, self._seed)
                 self.buffers[case.calibration] = self._filled(case.calibration, "calibrating")
+        self._renew(wanted)
+        return first
 
-    def renew(self, wanted: Iterable[Case]) -> None:
+    def _renew(self, wanted: Iterable[Case]) -> None:
         """Add to the calibrations of these cases where they have become old."""
         now_s = time.monotonic()
-        old = {case.calibration for case in wanted if now_s - self.made[case.calibration][-1].at_s > RENEWED_S}
+        # One that a resumed session has kept may be of another clock, if the machine was started anew.
+        old = {
+            case.calibration for case in wanted if not 0.0 <= now_s - self.made[case.calibration][-1].at_s <= RENEWED_S
+        }
         for kind in sorted(old):
             self.watch.more(_calibrating_s(kind, AGAIN * self._seconds, self._seed))
             self.made[kind].append(self._calibrated(kind, "calibrating anew", AGAIN * self._seconds))
@@ -65,13 +81,13 @@ class Bench:
     def calibrate_again(self) -> None:
         """Repeat the calibrations of messages, to notice a machine that has become another one."""
         for kind in self.made:
-            self.afterwards[kind] = self._calibrated(kind, "calibrating once more", AGAIN * self._seconds)
+            self.afterwards[kind] = self._calibrated(kind, "calibrating again", AGAIN * self._seconds)
         for kind in self._fillings:
-            self.buffers_afterwards[kind] = self._filled(kind, "calibrating once more")
+            self.buffers_afterwards[kind] = self._filled(kind, "calibrating again")
 
     def predicted(self, case: Case, *, afterwards: bool = False) -> Prediction:
         """Return what is predicted from the calibration made before, or from the one made at the end."""
-        known = self.afterwards[case.calibration] if afterwards else Calibration.of(self.made[case.calibration])
+        known = self.afterwards[case.calibration] if afterwards else self.known(case.calibration)
         if case.threads is None:  # which compute at a pace of their own
             case = replace(case, pace_per_s=known.pace_per_s)
         found = self.answering(case)
@@ -80,6 +96,15 @@ class Bench:
             buffers = (self.buffers_afterwards if afterwards else self.buffers)[case.calibration]
             known = replace(known, samples=buffers.samples)
         return predict(case, known, None if found is None else found.answer_s, buffers=buffers)
+
+    def known(self, kind: Kind, before_s: float = math.inf) -> Calibration:
+        """Return the calibration of a kind of work as it was known at an instant, on the monotonic clock."""
+        made = self.made[kind]
+        return Calibration.of([one for one in made if one.at_s < before_s] or made)
+
+    def drifted(self, kind: Kind, since_s: float) -> bool:
+        """Whether the machine is another one at the end than it was known to be at an instant."""
+        return self.known(kind, since_s).drifted_to(self.afterwards[kind])
 
     def answering(self, case: Case) -> Answering | None:
         """Return what questions cost; None where there are none."""
@@ -106,7 +131,7 @@ class Bench:
         """Return what results say of the calibrations: before, afterwards, and by how much the hold has drifted."""
         found = []
         for kind, made in self.made.items():
-            before = Calibration.of(made)
+            before = self.known(kind)
             after = self.afterwards.get(kind)
             drift = None if after is None else after.hold_s / before.hold_s - 1
             times = [one.document() for one in made]
@@ -121,11 +146,11 @@ class Bench:
         return calibrate(*kind, partial(self._plainly, what=f"{what}: {kind[0]} {kind[1] * 1e3:g} ms"), planned)
 
     def _filled(self, kind: Kind, what: str) -> Buffers:
-        measured = partial(self._plainly, what=f"{what}: socket buffers")
+        measured = partial(self._plainly, what=what)
         return filled(measured, self._fillings[kind], self.made[kind][-1])
 
-    def _plainly(self, case: Case, what: str = "calibrating: questions") -> Measurement:
-        self.watch.begin(what, expected_s(case))
+    def _plainly(self, case: Case, what: str = "calibrating") -> Measurement:
+        self.watch.begin(f"{what}, {case.label}", expected_s(case))
         found = measure(case, self._canary, Injection(), self.watch.passed)
         self.watch.end()
         return found

@@ -4,27 +4,30 @@ Never taken from the run that is to be predicted. What the machine did to the ca
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import t as student
 
 from compare.case import Asking, Case
 from compare.machine.noise import LEAST_STALL_S, Stall
 from compare.measure import ASKER_STARTS_S, Measurement
 from sim import Workload
-from sim.bands import LEAST_SAMPLES, HoldSamples
+from sim.bands import LEAST_SAMPLES, HoldSamples, Wander
 from sim.summary import Seconds
 
 # Busy is twice the limit: each message waits, and is taken while others are processed, as in the runs that are to be
 # predicted. Were all of them due at once, taking them would cost none of the later ones anything.
 BUSY_LOAD, RARE_LOAD = 2.0, 0.3
+BUSY_SHARE = 2 / 3  # of the time: what every other run hangs on is a busy thread
 LEAST_BUSY, LEAST_RARE = 80, 40  # messages
 BEYOND = 0.2  # of the median: nobody's work takes so much longer than it did all the other times
-# How fast a machine is woken wanders by a percent from second to second: what is drawn together lasts so long, and the
+# How fast a machine is woken wanders by a percent from second to second, and hardly less from ten seconds to the next
+# ten: what is drawn together lasts so long, a run is as far off as such a stretch is (see `sim.bands.Wander`), and the
 # latest calibrations count together.
-ALIKE_S, KEPT = 0.4, 3
+ALIKE_S, LEAST_STRETCHES, KEPT = 0.5, 4, 3
 QUESTIONS_PER_S, QUESTIONS = 150.0, 150
 
 Measure = Callable[[Case], Measurement]
@@ -54,15 +57,25 @@ class Calibration:
     def of(cls, made: Sequence["Calibration"]) -> "Calibration":
         """Return the latest KEPT of several as one."""
         *before, last = made[-KEPT:]
-        samples = last.samples.joined([one.samples for one in before])
-        return cls(
-            last.work, last.service_s, samples, sum(one.stalled for one in made[-KEPT:]), last.at_s, last.pace_per_s
-        )
+        samples = wandering(last.samples.joined([one.samples for one in before]))
+        stalled = sum(one.stalled for one in made[-KEPT:])
+        return cls(last.work, last.service_s, samples, stalled, last.at_s, last.pace_per_s)
+
+    def drifted_to(self, after: "Calibration") -> bool:
+        """Whether a machine is another one by `after`, and has not merely wandered: a chance of 1 % at most."""
+        wander = self.samples.wander
+        if wander is None:
+            return False
+        # Either is as far off as a stretch is.
+        most = float(student.ppf(0.995, wander.freedom)) * wander.share * 2**0.5
+        return abs(after.hold_s / self.hold_s - 1) > most
 
     def document(self) -> dict[str, Any]:
         """Return what results say of it, s."""
         own = {"work": self.work, "service_s": self.service_s, "at_monotonic_s": self.at_s, "stalled": self.stalled}
-        return own | {"messages": len(self.samples.processing_s)} | self.samples.document()
+        wander = self.samples.wander
+        own |= {"messages": len(self.samples.processing_s), "wander": wander and asdict(wander)}
+        return own | self.samples.document()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +97,10 @@ class Answering:
 def cases(work: str, service_s: float, seconds: float, seed: int) -> tuple[Case, Case]:
     """Return what a calibration runs: messages back to back, and messages so rare that most find the thread idle.
 
-    Each takes about half of `seconds`, longer where a message takes so long that there would be too few of them.
+    BUSY_SHARE of `seconds` for the one, the rest for the other; longer where a message takes so long that there would
+    be too few of them.
     """
-    busy = max(LEAST_BUSY, round(seconds / 2 / service_s))
+    busy = max(LEAST_BUSY, round(BUSY_SHARE * seconds / service_s))
     back_to_back = Workload(
         rate_per_s=min(BUSY_LOAD / service_s, 1e6),
         service_s=service_s,
@@ -98,10 +112,10 @@ def cases(work: str, service_s: float, seconds: float, seed: int) -> tuple[Case,
     rare = Workload(
         rate_per_s=min(RARE_LOAD / service_s, 1e6),
         service_s=service_s,
-        messages=max(LEAST_RARE, round(busy * RARE_LOAD)),
+        messages=max(LEAST_RARE, round(busy * RARE_LOAD * (1 - BUSY_SHARE) / BUSY_SHARE)),
         seed=(seed + 1) % 2**63,
     )
-    return Case("back to back", back_to_back, work), Case("after idle", rare, work)
+    return Case("busy", back_to_back, work), Case("rare", rare, work)
 
 
 def calibrate(work: str, service_s: float, measure: Measure, planned: tuple[Case, Case]) -> Calibration:
@@ -123,15 +137,24 @@ def calibrate(work: str, service_s: float, measure: Measure, planned: tuple[Case
     woken = _enough(idle.arrival_s > free_s)  # found the thread idle
     rested = body(idle.arrival_s[woken], idle.latency_s[woken], rare.noise.stalls)
     rested = _enough(rested)
+    alike = max(1, min(round(ALIKE_S / float(np.median(processing_s))), int(calm.sum()) // LEAST_STRETCHES))
     samples = HoldSamples(
         dispatch_s[calm],
         processing_s[calm],
         idle.wait_s[woken][rested],
         idle.processing_s[woken][rested],
-        max(1, round(ALIKE_S / float(np.median(processing_s)))),
+        alike,
     )
     stalled = int((~calm).sum() + (~rested).sum())
-    return Calibration(work, service_s, samples, stalled, back_to_back.began_s, pace_per_s)
+    return Calibration(work, service_s, wandering(samples), stalled, back_to_back.began_s, pace_per_s)
+
+
+def wandering(samples: HoldSamples) -> HoldSamples:
+    """Return samples that know by how much they wander: by as much as stretches of neighbours differ in their means."""
+    hold_s, alike = samples.dispatch_s + samples.processing_s, samples.alike or 1
+    whole = len(hold_s) // alike
+    stretches_s = hold_s[: whole * alike].reshape(whole, alike).mean(axis=1)  # what is left over at the end is none
+    return replace(samples, wander=Wander.of(stretches_s))
 
 
 def body(begin_s: Seconds, held_s: Seconds, stalls: tuple[Stall, ...]) -> npt.NDArray[np.bool_]:

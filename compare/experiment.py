@@ -140,4 +140,13 @@ class Experiment(Protocol):
         """Draw the figures into a directory; return a caption for each file name of a PNG."""
 
     def answer(self, runs: Sequence[Run], points: Sequence[Point]) -> str:
-        """Return the answer in a few plain sentences, with the numbers of these runs."""
+        """Return the answer in one plain sentence with numbers of these runs; on a second line what it rests on."""
+
+
+def in_short(answer: str) -> str:
+    r"""Return the one sentence that answers the question: the first line, or all of an answer that has one line.
+
+    >>> in_short("Yes: 1.5 ms, e.g. at 150/s.\nOf ten runs nine did.")
+    'Yes: 1.5 ms, e.g. at 150/s.'
+    """
+    return answer.partition("\n")[0]

@@ -11,8 +11,13 @@ from compare.judge import judge, judge_run
 from compare.metric import LEAST_MESSAGES, MEAN, P99, QUERY_P99
 from compare.predict import Prediction
 from compare.verdict import AGREES, NEAR_THE_LIMIT, QUERY_TOLERANCE, Point
+from sim.command import UsageError
+from sim.flags import FLAGS
 from sim.units import digits, percent, seconds
 from sim.workload import Workload
+
+POINT_FLAGS = [flag for flag in FLAGS if flag not in ("--service", "--query-ms")]
+WORKS = ("sleep", "cpu", "mixed", "precise")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +70,13 @@ class SinglePoint:
             f"{agree} of {len(points)} numbers agree; {of_what} is {percent(points[0].path_error, signed=True)} off "
             "the prediction."
         )
+
+
+def point_of(workload: Workload, work: str) -> SinglePoint:
+    """Return what compares this workload; UsageError where there is no such work, or nothing to do."""
+    if work not in WORKS:
+        raise UsageError(f"--work {work}: must be one of {', '.join(WORKS)}")
+    if not len(workload):
+        asked = f"--rate {digits(workload.rate_per_s)} --duration {digits(workload.duration_s)}"
+        raise UsageError(f"{asked}: no message arrives in that time; give a higher --rate, or a longer --duration")
+    return SinglePoint(workload, work)

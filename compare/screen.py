@@ -1,6 +1,6 @@
 """What `python -m compare` shows a person."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,23 +8,72 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from compare.calibrate import Calibration
 from compare.metric import TIME
+from compare.progress import clock
 from compare.verdict import AGREES, DIFFERS, INCONCLUSIVE, Point
+from sim.command import as_typed
 from sim.terminal import indented, table
 from sim.units import digits, percent, seconds, signed
 
 if TYPE_CHECKING:
-    from compare.bench import Bench
+    from compare.case import Case
 
+EXAMPLES = """examples:
+  python -m compare list                  the experiments
+  python -m compare all                   every experiment, about 13 minutes
+  python -m compare all --quick           fewer and shorter runs, 2.5 minutes
+  python -m compare throughput            one experiment
+  python -m compare throughput --arrivals trace:requests.csv
+  python -m compare point --rate 150 --service-ms 5
+  python -m compare report                draw everything again from the files
+"""
+POINT_EXAMPLES = """examples:
+  python -m compare point --rate 150 --service-ms 5
+  python -m compare point --rate 180 --work precise --duration 20
+  python -m compare point --rate 160 --inject service=1.05
+"""
 _STYLE = {AGREES: "green", DIFFERS: "bold red", INCONCLUSIVE: "yellow"}
 
 
-def calibration_lines(bench: "Bench") -> Iterator[str]:
+def show_plan(
+    console: Console, names: Sequence[str], cases: Iterable["Case"], planned_s: float, out: Path, *, finished: int = 0
+) -> None:
+    """Print what is about to be done, before anything is."""
+    for line in plan_lines(names, cases, planned_s, out, finished=finished):
+        console.print(line, soft_wrap=True, markup=False)
+
+
+def plan_lines(
+    names: Sequence[str], cases: Iterable["Case"], planned_s: float, out: Path, *, finished: int = 0
+) -> list[str]:
+    """Say what will be done, about how long it takes, where results go, and what Ctrl-C leaves of it.
+
+    `names` are of the experiments that are still to be run, `finished` is how many are not.
+    """
+    sizes = [len(case.workload) for case in cases]
+    what = names[0] if len(names) == 1 else f"{len(names)} {'more ' if finished else ''}experiments"
+    done = f" ({finished} done)" if finished else ""
+    kept = "keeps the experiments that are finished; --resume goes on from there"
+    together = len(names) + finished > 1
+    return [
+        f"Plan    {what}{done}: {_counted(len(sizes), 'run')}, {_counted(sum(sizes), 'message')}, "
+        f"about {clock(planned_s)} min",
+        f"Files   {out}, {'as each experiment ends' if together else 'when it ends'}",
+        f"Ctrl-C  {kept if together else 'ends it; nothing half-written is left'}",
+    ]
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def calibration_lines(made: Sequence[Calibration]) -> Iterator[str]:
     """Say what a message costs on this machine, a line for each kind of work."""
-    for (work, service_s), (found, *_) in bench.made.items():
+    for found in made:
         yield (
-            f"Calibrated: {work} {seconds(service_s)} holds the thread for {seconds(found.hold_s, 4)}, "
-            f"so the limit is {digits(1 / found.hold_s, 4)}/s, not {digits(1 / service_s)}/s."
+            f"Calibrated: {found.work} {seconds(found.service_s)} takes {seconds(found.hold_s, 4)}: "
+            f"limit {digits(1 / found.hold_s, 4)}/s, not {digits(1 / found.service_s)}/s."
         )
 
 
@@ -32,15 +81,22 @@ def show_experiment(console: Console, entry: dict[str, Any], points: Sequence[Po
     """Print an experiment as it ends: its question, what was predicted and measured, and the answer."""
     console.print(f"\n[bold]{entry['name']}[/bold]: {entry['question']}\n")
     console.print(experiment_table(points))
-    console.print(f"\n[bold]Answer[/bold]  {entry['answer']}")
+    console.print()
+    _print_hanging(console, entry["answer"], ("Answer  ", "bold"), " " * 8)
+
+
+def _print_hanging(console: Console, text: str, first: str | tuple[str, str], rest: str) -> None:
+    """Print a paragraph behind `first` (or that and its style), and its other lines behind `rest`, as wide as that."""
+    for place, line in enumerate(Text(text).wrap(console, console.width - len(rest))):
+        console.print(Text.assemble(rest if place else first, line.plain.rstrip()), soft_wrap=True)
 
 
 def experiment_table(points: Sequence[Point]) -> Padding:
-    """Return a line for each number that is worth reading first: not p50 and p95."""
+    """Return a line for each number that is worth reading first: not p50 and p95, as long as they agree."""
     grid = table("run", "", "theory", "predicted", "measured", "off", "verdict")
     label = ""
     for point in points:
-        if point.metric.endswith(("p50", "p95")):
+        if point.metric.endswith(("p50", "p95")) and point.word == AGREES:
             continue
         grid.add_row(
             point.label if point.label != label else "",
@@ -76,8 +132,24 @@ def show_figures(console: Console, entry: dict[str, Any], out: Path) -> None:
 
 def show_verdict(console: Console, summary: dict[str, Any], out: Path) -> None:
     """Print the verdict over all points, and where the report is."""
-    console.print("\n[bold]Verdict[/bold] " + "\n".join(verdict_lines(summary)))
+    counted, *reasons = verdict_lines(summary)
+    console.print()
+    _print_hanging(console, counted, ("Verdict ", "bold"), " " * 8)
+    for reason in reasons:
+        _print_hanging(console, reason.strip(), "  ", " " * 4)
     console.print(f"Report  {out}/report.html", soft_wrap=True, markup=False)
+
+
+def show_again(console: Console, out: Path) -> None:
+    """Print what draws it all again, as it is typed."""
+    console.print(f"Again   {as_typed('compare', ['report', '--out', str(out)])}", soft_wrap=True, markup=False)
+
+
+def show_list(console: Console, questions: Iterable[tuple[str, str]]) -> None:
+    """Print the experiments' names, each with its question below."""
+    for name, question in questions:
+        console.print(f"[bold]{name}[/bold]")
+        _print_hanging(console, question, "  ", "  ")
 
 
 def verdict_lines(summary: dict[str, Any]) -> list[str]:

@@ -1,33 +1,30 @@
 """A session: experiments one after the other, calibrated before and after; what is finished stays finished."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from rich.console import Console
 
 from compare.bench import Bench, planned_s
-from compare.case import Case
+from compare.calibrate import Calibration
 from compare.experiment import Experiment, Options
 from compare.inject import Injection
 from compare.machine.canary import Canary
-from compare.metric import MEAN, P99
 from compare.progress import Watch
-from compare.report import write_report
-from compare.run import FILE, Entry, cases_of, drawn_again, repredicted, run_experiment, write_points
-from compare.screen import calibration_lines, show_verdict
-from compare.store import read_runs
-from compare.verdict import DIFFERS, WORDS, Point, drifted
+from compare.run import FILE, Entry, cases_of, repredicted, run_experiment, write_points
+from compare.screen import calibration_lines, show_plan, show_verdict
+from compare.store import kept_calibration, read_calibration, read_runs
+from compare.summary import beside, over_all, write_summary
+from compare.verdict import DIFFERS, Point, drifted
 from real.environment import environment
 from sim.command import UsageError
 from sim.files import json_text, write_text
 
-SUMMARY, UNFINISHED = "summary.json", ".unfinished.json"
-QUIET_UTILIZATION = 0.9  # up to which path errors are summed up
+UNFINISHED = ".unfinished.json"
 PACKAGES = ("simpy", "numpy", "scipy", "numba", "matplotlib", "jinja2")
 
 
@@ -53,15 +50,18 @@ class Session:
 
     def run(self, console: Console) -> Entry:
         """Run what is not finished yet; return the summary, which is written whatever ends it."""
-        done = self._finished() if self.resumed else {}
+        done, calibrated = self._finished() if self.resumed else ({}, [])
         left = {name: module for name, module in self.experiments.items() if name not in done}
         cases = cases_of(left, self.options)
         quick, seed = self.options.quick, self.options.seed
         self.out.mkdir(parents=True, exist_ok=True)
-        with Watch(console, planned_s(cases, quick=quick, seed=seed)) as watch, Canary() as canary:
+        takes_s = planned_s(cases, quick=quick, seed=seed)
+        show_plan(console, list(left), cases, takes_s, self.out, finished=len(done))
+        with Watch(console, takes_s) as watch, Canary() as canary:
             bench = Bench(canary, watch, self.injection, quick=quick, seed=seed)
+            bench.keep(calibrated)
             try:
-                self._run(left, cases, bench, done)
+                self._run(left, bench, done)
             except BaseException as error:
                 if done:  # whatever has ended it: what is finished is kept
                     self._write(done, bench.documents())
@@ -73,17 +73,20 @@ class Session:
         show_verdict(console, summary, self.out)
         return summary
 
-    def _run(self, left: dict[str, Experiment], cases: Sequence[Case], bench: Bench, done: dict[str, Entry]) -> None:
+    def _run(self, left: dict[str, Experiment], bench: Bench, done: dict[str, Entry]) -> None:
         """Calibrate, run what is left, and calibrate once more; `done` gets each entry as it is finished."""
-        bench.prepare(cases)
-        for line in calibration_lines(bench):
-            bench.watch.console.print(line)
+        earlier = {name: module for name, module in self.experiments.items() if name in done}
+        bench.allow(cases_of(left, self.options))
         for name, module in left.items():
-            bench.renew(module.cases(self.options))
+            # Just before it is needed: a calibration tells of the machine as it was then.
+            for line in calibration_lines(bench.prepare(module.cases(self.options))):
+                bench.watch.console.print(line)
             done[name] = run_experiment(name, module, self.options, bench, self.out)
-            self._note(list(done))
+            self._note(list(done), bench)
+        # What an earlier part has finished is judged once more too, if the machine is another one by now.
+        bench.prepare(cases_of(earlier, self.options))
         bench.calibrate_again()
-        for name, module in left.items():
+        for name, module in self.experiments.items():
             done[name] = self._after_drift(name, module, done[name], bench)
 
     def _kept(self, done: dict[str, Entry]) -> str:
@@ -97,6 +100,9 @@ class Session:
         if not any(point["word"] == DIFFERS for point in entry["points"]):
             return entry
         found = read_runs(self.out / name)
+        another = {run.label for run in found if bench.drifted(run.case.calibration, since_s=run.measurement.began_s)}
+        if not another:
+            return entry
         runs = [repredicted(run, bench) for run in found]
         again = {(point.label, point.metric): point for point in module.judge_points(runs)}
         holds = {run.label: run.prediction.hold_s for run in found}
@@ -104,7 +110,7 @@ class Session:
         points = [Point.of_document(point) for point in entry["points"]]
         judged = [
             drifted(point, again[point.label, point.metric], holds[point.label], later[point.label])
-            if point.label in holds and (point.label, point.metric) in again
+            if point.label in another and (point.label, point.metric) in again
             else point
             for point in points
         ]
@@ -117,30 +123,38 @@ class Session:
 
     # -- going on where a session was interrupted ----------------------------------------------------------------
 
-    def _note(self, done: Sequence[str]) -> None:
-        write_text(self.out / UNFINISHED, json_text(self._asked | {"done": list(done)}))
+    def _note(self, done: Sequence[str], bench: Bench) -> None:
+        made = [kept_calibration(one) for every in bench.made.values() for one in every]
+        write_text(self.out / UNFINISHED, json_text(self._asked | {"done": list(done), "calibrations": made}))
 
-    def _finished(self) -> dict[str, Entry]:
-        """Return the entries that an interrupted session has left; UsageError where there is none to go on with."""
+    def _finished(self) -> tuple[dict[str, Entry], list[Calibration]]:
+        """Return the entries and the calibrations that an interrupted session has left.
+
+        UsageError where there is none to go on with.
+        """
         path = self.out / UNFINISHED
         try:
             left = json.loads(path.read_text(encoding="utf-8"))
             done = {name: json.loads((self.out / name / FILE).read_text(encoding="utf-8")) for name in left["done"]}
+            calibrated = [read_calibration(one) for one in left["calibrations"]]
         except FileNotFoundError:
             raise UsageError(f"--resume: no comparison was interrupted in {self.out}; leave it out") from None
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(f"--resume: {path} cannot be read ({error}); leave it out") from None
         if {name: left.get(name) for name in self._asked} != json.loads(json_text(self._asked)):
             raise UsageError("--resume: another comparison was interrupted, with other flags; give the same, or none")
-        return done
+        return done, calibrated
 
     # -- the summary ---------------------------------------------------------------------------------------------
 
     def _write(self, done: dict[str, Entry], calibrations: list[dict[str, Any]]) -> Entry:
-        entries = [done[name] for name in self.experiments if name in done]
+        command = self.command.replace(" --resume", "")  # which measures all of it
+        own = [done[name] | {"command": command} for name in self.experiments if name in done]
+        others, earlier = beside(self.out, self.experiments, self.injection.described, calibrations)
+        entries, calibrations = [*own, *others], [*calibrations, *earlier]
         summary = {
             "schema_version": 1,
-            "command": self.command,
+            "command": command,
             "environment": environment() | {"packages": {name: version(name) for name in PACKAGES}},
             "options": asdict(self.options),
             "inject": self.injection.described,
@@ -148,73 +162,7 @@ class Session:
             "calibration": calibrations[0] if calibrations else None,
             "calibrations": calibrations,
             "experiments": entries,
-            "verdict": counted(entries),
-            "accuracy": accuracy(entries),
+            **over_all(entries),
         }
         write_summary(self.out, summary)
         return summary
-
-
-def write_summary(out: Path, summary: Entry) -> None:
-    """Write the summary, and the report made of it."""
-    write_text(out / SUMMARY, json_text(summary))
-    write_report(out, summary)
-
-
-def counted(entries: Sequence[Entry]) -> dict[str, int]:
-    """Return how often each word was the verdict."""
-    words = [point["word"] for entry in entries for point in entry["points"]]
-    return {word.lower(): words.count(word) for word in WORDS}
-
-
-def accuracy(entries: Sequence[Entry]) -> dict[str, Any]:
-    """Return by kind of work the median path error of mean and p99, up to a utilization of 0.9, and the correlations.
-
-    Of all runs, whatever their verdict; a run's correlation is between its messages' predicted and measured latencies.
-    """
-    points = [
-        (entry["name"], point)
-        for entry in entries
-        for point in entry["points"]
-        if point["utilization"] is not None and point["utilization"] <= QUIET_UTILIZATION
-    ]
-    found: dict[str, Any] = {}
-    for work in sorted({point["work"] for _, point in points}):
-        errors = {
-            metric.name.rpartition(".")[2]: [
-                abs(point["path_error"])
-                for _, point in points
-                if point["work"] == work and point["metric"] == metric.name
-            ]
-            for metric in (MEAN, P99)
-        }
-        judged = {(name, point["label"]) for name, point in points if point["work"] == work}
-        alike = [
-            pairing["correlation"]
-            for entry in entries
-            for pairing in entry["pairing"]
-            if (entry["name"], pairing["label"]) in judged and pairing["correlation"] is not None
-        ]
-        found[work] = {name: median(values) if values else None for name, values in errors.items()} | {
-            "runs": len(judged),
-            "correlation": median(alike) if alike else None,
-        }
-    return found
-
-
-def report_again(out: Path, load: Callable[[str], Experiment]) -> Entry:
-    """Draw figures and report again from the files of a finished or an interrupted session, measuring nothing."""
-    try:
-        summary: Entry = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"{out / SUMMARY}: not there; run python -m compare all first, or give --out") from None
-    except ValueError as error:
-        raise UsageError(f"{out / SUMMARY}: {error}; measure again, or give --out") from None
-    try:
-        named = [(entry["name"], load(entry["name"]), entry) for entry in summary["experiments"]]
-    except (KeyError, TypeError):
-        raise UsageError(f"{out / SUMMARY}: is no summary of a comparison; measure again, or give --out") from None
-    entries = [drawn_again(out / name, name, experiment, entry) for name, experiment, entry in named]
-    summary |= {"experiments": entries, "verdict": counted(entries), "accuracy": accuracy(entries)}
-    write_summary(out, summary)
-    return summary

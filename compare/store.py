@@ -1,6 +1,7 @@
 """What an experiment leaves on disk, and how it is read again: a report measures nothing.
 
 Every trajectory is a CSV, as predicted and as measured, and what clients recorded another; `runs.json` has the rest.
+Calibrations are kept whole only for as long as a session is not finished.
 """
 
 import json
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from compare.attribution import Attribution
+from compare.calibrate import Calibration, wandering
 from compare.case import Asking, Case
 from compare.experiment import Run
 from compare.explain.pairing import Pairing
@@ -21,6 +23,7 @@ from compare.measure import Measurement
 from compare.predict import Prediction
 from compare.scene import Scene
 from sim import Trajectory, Workload
+from sim.bands import HoldSamples
 from sim.command import UsageError
 from sim.engine import Rules
 from sim.files import json_text, write_text
@@ -28,6 +31,7 @@ from sim.nominal import nominal
 from sim.recording import NS
 
 FILE = "runs.json"
+COLUMNS = ("dispatch_s", "processing_s", "wakeup_s", "woken_processing_s")
 
 
 class ResultsError(UsageError):
@@ -54,6 +58,20 @@ def read_runs(directory: Path) -> list[Run]:
         raise ResultsError(f"{error.filename}: not there; measure first") from None
     except (KeyError, ValueError, TypeError, IndexError, StopIteration) as error:
         raise ResultsError(f"{directory / FILE}: {error}: no results of this version; measure again") from None
+
+
+def kept_calibration(made: Calibration) -> dict[str, Any]:
+    """Return a calibration with all its samples, as JSON has it."""
+    fields = {name: getattr(made, name) for name in ("work", "service_s", "stalled", "at_s", "pace_per_s")}
+    samples = {name: getattr(made.samples, name).tolist() for name in COLUMNS}
+    return fields | {"alike": made.samples.alike, "samples": samples}
+
+
+def read_calibration(kept: dict[str, Any]) -> Calibration:
+    """Return what `kept_calibration` kept; KeyError, TypeError or ValueError for anything else."""
+    dispatch, processing, wakeup, woken = (np.asarray(kept["samples"][name], np.float64) for name in COLUMNS)
+    samples = wandering(HoldSamples(dispatch, processing, wakeup, woken, kept["alike"]))
+    return Calibration(kept["work"], kept["service_s"], samples, kept["stalled"], kept["at_s"], kept["pace_per_s"])
 
 
 def stem_of(label: str) -> str:

@@ -89,6 +89,28 @@ def band_of(values: Sequence[float | None]) -> list[float] | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Wander:
+    """How far a machine wanders: a run's mean hold is off the calibration's by this `share` (standard deviation).
+
+    It was told from `freedom` + 1 stretches, so what is drawn is Student's t: the prediction interval for one more
+    observation of a normal law (Hahn and Meeker 1991, Statistical Intervals, section 4.7) without the part of the
+    mean's own error, which `redrawn` has.
+    """
+
+    share: float
+    freedom: int
+
+    @classmethod
+    def of(cls, stretches_s: Seconds) -> "Wander":
+        """Return what the means of stretches tell, shape (k,), k ≥ 2."""
+        return cls(float(stretches_s.std(ddof=1) / stretches_s.mean()), len(stretches_s) - 1)
+
+    def drawn(self, rng: np.random.Generator) -> float:
+        """Draw by how many times longer a run's messages take."""
+        return math.exp(self.share * rng.standard_t(self.freedom))
+
+
+@dataclass(frozen=True, slots=True)
 class HoldSamples:
     """A calibration's samples, s, of what `HoldTimes` wants to know: of messages back to back, and of woken ones.
 
@@ -98,7 +120,8 @@ class HoldSamples:
     what happens less often than every n-th time, and is too narrow for the few: 300 of them are no luxury.
 
     `alike` is how many neighbours are drawn together, of busy messages; None leaves it to the size of the sample. A
-    machine that is slower for a second, then faster, needs as many as a second has.
+    machine that is slower for a second, then faster, needs as many as a second has. `wander` is for one that is another
+    one from one time to the next: each run's messages are all longer, or all shorter, by a factor of its own.
     """
 
     dispatch_s: Seconds
@@ -106,6 +129,7 @@ class HoldSamples:
     wakeup_s: Seconds
     woken_processing_s: Seconds
     alike: int | None = None
+    wander: Wander | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is no sample of times."""
@@ -131,7 +155,7 @@ class HoldSamples:
     def redrawn(self, rng: np.random.Generator) -> "HoldSamples":
         """Return other samples that these might have been."""
         dispatch, processing, wakeup, woken = self._draw(len(self.processing_s), len(self.wakeup_s), rng)
-        return HoldSamples(dispatch, processing, wakeup, woken, self.alike)
+        return HoldSamples(dispatch, processing, wakeup, woken, self.alike, self.wander)
 
     def joined(self, others: Sequence["HoldSamples"]) -> "HoldSamples":
         """Return these samples and others that were taken at other times, as one."""
@@ -142,12 +166,15 @@ class HoldSamples:
             np.concatenate([one.wakeup_s for one in every]),
             np.concatenate([one.woken_processing_s for one in every]),
             self.alike,
+            self.wander,
         )
 
     def hold_times(self, n: int, rng: np.random.Generator) -> HoldTimes:
-        """Draw the hold times of n messages."""
-        columns = (np.rint(column * NS).astype(np.int64).tolist() for column in self._draw(n, n, rng))
-        return HoldTimes(*columns)
+        """Draw the hold times of n messages, a run."""
+        dispatch, processing, wakeup, woken = self._draw(n, n, rng)
+        times = self.wander.drawn(rng) if self.wander else 1.0
+        columns = (dispatch, processing * times, wakeup, woken * times)
+        return HoldTimes(*(np.rint(column * NS).astype(np.int64).tolist() for column in columns))
 
     def _draw(self, busy: int, woken: int, rng: np.random.Generator) -> tuple[Seconds, ...]:
         """Draw what was measured of whole messages together, in blocks: neighbours are alike."""

@@ -1,6 +1,6 @@
 """The figures of threads: what they gain, whose turn it is, and what one queue for two of them does to latency."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,19 +20,26 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TURNS = 12  # service times that are shown
-WORDS = {"sleep": "sleeping", "cpu": "computing"}
+WORDS = {"sleep": "sleeping", "cpu": "computing", "mixed": "half of each"}
 
 
-def drawn(directory: Path, limits: Sequence[Run], steady: Sequence[Run]) -> dict[str, str]:
-    """Draw all of them: of runs that have always something to do, and of steady ones."""
-    most = [max((run for run in limits if run.case.work == work), key=_threads) for work in WORDS]
+def drawn(
+    directory: Path, limits: Sequence[Run], steady: Sequence[Run], most_per_s: Mapping[str, float]
+) -> dict[str, str]:
+    """Draw all of them: of runs that have always something to do, and of steady ones.
+
+    `most_per_s`: by label, of runs that compute, the throughput that is the most they are predicted to have.
+    """
+    most = [max((run for run in limits if run.case.work == work), key=_threads) for work in ("sleep", "cpu")]
     return (
         draw(
             directory,
             "throughput",
-            "Where they agree, each orange dot lies in its blue square. Computing may do worse, not better.",
-            lambda figure: _throughput(figure, limits),
-            (10.0, 4.2),
+            "Where they agree, sleeping, each orange dot lies in its blue square. Where threads compute, squares are "
+            "the most, from one thread as measured,\nand dots lie in them or below: only more is judged, as nobody has "
+            "calibrated what threads lose by getting in each other's way.",
+            lambda figure: _throughput(figure, limits, most_per_s),
+            (10.0, 4.4),
         )
         | draw(
             directory,
@@ -57,19 +64,22 @@ def _threads(run: Run) -> int:
     return run.case.threads or 1
 
 
-def _throughput(figure: "Figure", limits: Sequence[Run]) -> None:
-    panels = figure.subplots(1, 2)
-    for axes, (work, word) in zip(panels, WORDS.items(), strict=True):
+def _throughput(figure: "Figure", limits: Sequence[Run], most_per_s: Mapping[str, float]) -> None:
+    works = list(dict.fromkeys(run.case.work for run in limits))
+    panels = figure.subplots(1, len(works))
+    for axes, work in zip(panels, works, strict=True):
         runs = [run for run in limits if run.case.work == work]
         threads = [_threads(run) for run in runs]
         flags = [run.prediction.theory.capacity_per_s for run in runs]
-        low, high = np.array([run.prediction.band(THROUGHPUT) for run in runs]).T
-        predicted, measured = zip(*(run.values(THROUGHPUT) for run in runs), strict=True)
+        measured = [THROUGHPUT.of(run.measured) for run in runs]
+        predicted = [most_per_s.get(run.label, THROUGHPUT.of(run.predicted)) for run in runs]
+        bands = [run.prediction.band(THROUGHPUT) for run in runs if run.label not in most_per_s]
         axes.plot(threads, flags, "--", color=NOMINAL, lw=1.2, label="from the flags")
-        axes.vlines(threads, low, high, color=CALIBRATED, lw=6, alpha=0.3)
-        axes.plot(threads, predicted, "s", color=CALIBRATED, ms=9, label="predicted (calibrated)")
+        for count, (low, high) in zip(threads, bands, strict=False):
+            axes.vlines(count, low, high, color=CALIBRATED, lw=6, alpha=0.3)
+        axes.plot(threads, predicted, "s", color=CALIBRATED, ms=9, label="predicted")
         axes.plot(threads, measured, "o", color=MEASURED, ms=5, label="measured")
-        axes.set_title(word, fontsize=10)
+        axes.set_title(WORDS[work], fontsize=10)
         axes.set_xticks(threads)
         axes.set_xlabel("threads")
         axes.set_ylim(0, 1.15 * max(*predicted, *measured, *flags))

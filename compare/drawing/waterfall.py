@@ -22,7 +22,7 @@ def waterfall(axes: "Axes", attribution: Attribution) -> None:
 
     A thin whisker is the range over all orders in which causes can be substituted, from where the bar begins.
     """
-    names = ["nominal", *(part.cause for part in attribution.parts), "measured"]
+    names = [beginning(attribution), *(part.cause for part in attribution.parts), "measured"]
     low_s, high_s = _limits(attribution)
     axes.set_xlim(low_s * 1e3, high_s * 1e3)
     axes.set_ylim(len(names) - 0.4, -0.6)
@@ -36,6 +36,11 @@ def waterfall(axes: "Axes", attribution: Attribution) -> None:
     _whole(axes, len(names) - 1, attribution.measured, MEASURED)
     axes.set_title(_title(attribution), loc="left", fontsize=10)
     axes.set_xlabel("latency, ms")
+
+
+def beginning(attribution: Attribution) -> str:
+    """Return what an attribution begins with: theory, or where that has no number the recursion on these arrivals."""
+    return "theory" if attribution.parts[0].value_s else "recursion at D each"
 
 
 def _title(attribution: Attribution) -> str:

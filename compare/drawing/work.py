@@ -38,8 +38,8 @@ def drawn(directory: Path, limits: Sequence[Run], steady: Sequence[Run], points:
     return hold | draw(
         directory,
         "waterfalls",
-        "From theory to what was measured. Where they agree, what was predicted from the calibration is what was "
-        "measured;\nwhere all is explained, the last bar (rest) has no width.",
+        "From theory of messages alone to what was measured. Where they agree, what was predicted from the calibration "
+        "is what was measured;\nwhere all is explained, the last bar (rest) has no width.",
         lambda figure: _waterfalls(figure, explained),
         (11.0, 4.2 * _rows(explained)),
     )

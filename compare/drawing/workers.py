@@ -14,6 +14,7 @@ from compare.explain.causes import as_ns, free_ns
 from compare.figures import draw
 from compare.metric import MEAN, THROUGHPUT
 from compare.verdict import Point
+from sim.nominal import nominal
 from sim.palette import CALIBRATED, MEASURED, NOMINAL
 from sim.population import zipf_exponent
 from sim.recording import NS
@@ -150,8 +151,9 @@ def draw_size(directory: Path, asked: Sequence[Run], alone: Run) -> dict[str, st
         figure.legend(*right.get_legend_handles_labels(), loc="outside upper center", ncols=3)
 
     caption = (
-        "Where they agree, measured lies on predicted: "
-        "the size of a state costs messages what copying and writing it holds the thread for."
+        "Where they agree, on the right measured lies on predicted: the size of a state costs messages what copying "
+        "and writing it holds the\nthread for. On the left, not judged, predicted is what an answer takes a "
+        "processor that has nothing else to do."
     )
     return draw(directory, "size", caption, paint, (10.0, 4.2))
 
@@ -176,16 +178,10 @@ def _latencies(axes: "Axes", runs: Sequence[Run]) -> None:
     predicted, measured = np.array([run.values(MEAN) for run in runs]).T * 1e3
     axes.plot(places, predicted, **PREDICTED | {"ls": ""}, label="predicted")
     axes.plot(places, measured, **SEEN, label="measured")
-    theory = [run.theory(MEAN) for run in runs]
-    known = [place for place in places if theory[place] is not None]
-    axes.plot(
-        known,
-        [(theory[place] or 0.0) * 1e3 for place in known],
-        "_",
-        color=NOMINAL,
-        ms=22,
-        label="theory (nobody asks)",
-    )
+    # Of the same messages: theory of those that are asked beside would count copies as long as the flags say.
+    alone = nominal(replace(runs[0].workload, query_rate_per_s=0.0)).latency_s
+    if alone and alone["mean"] is not None:
+        axes.axhline(alone["mean"] * 1e3, ls="--", color=NOMINAL, lw=1.2, label="theory (nobody asks)")
     axes.set_xticks(places, [run.label.replace(", ", ",\n") for run in runs])
     axes.set_xlim(-0.5, len(runs) - 0.5)
     axes.set_ylabel("mean latency of messages, ms")

@@ -121,22 +121,20 @@ def answer(runs: Sequence[Run], points: Sequence[Point]) -> str:
     """Return the answer in a few sentences, with the numbers of these runs."""
     means = (f"{seconds(MEAN.of(run.measured))} for {_named(run.label, run.measured)}" for run in runs)
     known = [run for run in runs if by_spread(run)]
-    told = (
-        f" Kingman's formula, which knows how single gaps scatter, says {_range(known, by_spread)} of it."
-        if known
-        else ""
-    )
+    kingman = f" Kingman's formula, which knows how single gaps scatter, says {_range(known, by_spread)} of it."
+    (low_s, least), *_, (high_s, most) = sorted((MEAN.of(run.measured), run.label) for run in runs)
     return (
-        f"At one mean rate the mean latency was {', '.join(means)}. What M/D/1 says, which knows the rate alone, is "
-        f"{_range(runs, lambda run: by_rate(run, MEAN))} of what was measured.{told} The recursion, which knows the "
-        f"instants, says {_range(runs, lambda run: MEAN.of(run.predicted))}."
+        f"At one mean rate mean latency was {seconds(low_s)} ({least}) to {seconds(high_s)} ({most}); M/D/1 says "
+        f"{_range(runs, lambda run: by_rate(run, MEAN))} of it, the recursion "
+        f"{_range(runs, lambda run: MEAN.of(run.predicted))}.\n"
+        f"It was {', '.join(means)}. M/D/1 knows the rate alone, the recursion each instant.{kingman if known else ''}"
     )
 
 
 def _range(runs: Sequence[Run], told_s: Callable[[Run], float | None]) -> str:
     """Say between which shares of the measured mean latency lies what is told of each run."""
     shares = [(told_s(run) or 0.0) / MEAN.of(run.measured) for run in runs]
-    return f"{percent(min(shares))} to {percent(max(shares))}"
+    return f"{percent(min(shares))} to {percent(max(shares))}" if shares else ""
 
 
 def facts(runs: Sequence[Run]) -> dict[str, float | None]:

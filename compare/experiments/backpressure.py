@@ -163,14 +163,14 @@ def answer(runs: Sequence[Run], points: Sequence[Point]) -> str:
     """Return the answer in a few sentences, with the numbers of these runs."""
     waiting = [run for run in runs if _waits(run.measured, run)]
     never = [run.label for run in runs if run not in waiting]
-    text = ""
+    text = "In these runs never: inbox and socket buffers had room for every message that was due.\n"
     if waiting:
         run = waiting[-1]
         (from_s, from_seen), (for_s, for_seen) = (run.values(of(_service_s(run))) for of in (waits_from, waits_for))
         text = (
-            f"With {run.label} it had to from {seconds(from_seen)} on (predicted: {seconds(from_s)}), for "
-            f"{seconds(for_seen)} in all ({seconds(for_s)}). Meanwhile {_places(run)} messages were in the inbox and "
-            f"about {digits(_buffers(run.measured, run), 2)} in the socket buffers "
+            f"When inbox and socket buffers are full: with {run.label} from {seconds(from_seen)} on (predicted: "
+            f"{seconds(from_s)}), for {seconds(for_seen)} in all ({seconds(for_s)}).\nMeanwhile {_places(run)} "
+            f"messages were in the inbox and about {digits(_buffers(run.measured, run), 2)} in the socket buffers "
             f"({digits(_buffers(run.predicted, run), 2)}). "
         )
     if never:

@@ -122,7 +122,15 @@ def _conserved(run: Run, fifo: Run) -> Point:
 
 def answer(runs: Sequence[Run], points: Sequence[Point]) -> str:
     """Return the answer in a few sentences, with the numbers of these runs."""
-    return " ".join(map(_told, _by_load(runs)))
+    loads = _by_load(runs)
+    means = [[MEAN.of(run.measured) for run in three] for three in loads]
+    ratios = {order: _unequal(run.measured) for order, run in zip(ORDERS, loads[-1], strict=True)}
+    least, most = min(ratios, key=ratios.__getitem__), max(ratios, key=ratios.__getitem__)
+    return (
+        f"It changes who waits: the busiest worker's messages took {digits(ratios[least])} ({least}) to "
+        f"{digits(ratios[most])} ({most}) times as long as the rarest's; mean latency differs by "
+        f"{percent(max(max(three) / min(three) - 1 for three in means))}.\n{' '.join(map(_told, loads))}"
+    )
 
 
 def _told(three: Sequence[Run]) -> str:

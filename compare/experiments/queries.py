@@ -201,11 +201,10 @@ def answer(runs: Sequence[Run], points: Sequence[Point]) -> str:
     seen = [found for found in points if found.metric in (SEEN_P99.name, SEEN_P95.name)]
     asked = [run for run in runs if run.case.asking]
     each = ", ".join(f"{seconds(found.measured)} at {found.label} ({seconds(found.predicted)})" for found in seen)
-    told = (
-        f"{seen[0].title[-3:]} of a question was {each}; in brackets: rest of a message, and the client's floor. "
-        if seen
-        else ""
-    )
+    rank = seen[0].title[-3:] if seen else ""
+    told = f"Both: a question waits for the rest of a message{_at_the_most(seen)}, and a message for answers, "
+    told += f"{seconds(asked[0].answer_s)} each.\n"
+    told += f"{rank} of a question was {each}; in brackets: rest of a message, and the client's floor. " if seen else ""
     told += f"In turn an answer keeps the thread for about {seconds(asked[0].answer_s)}"
     for cost in (found for found in points if found.metric == COST.name):
         told += f": asked {OFTEN_PER_S:g} times a second, messages took {digits(cost.measured)} times as long as alone"
@@ -214,6 +213,14 @@ def answer(runs: Sequence[Run], points: Sequence[Point]) -> str:
     means = ", ".join(f"{seconds(QUERY_MEAN.of(run.measured))} ({run.label})" for run in by_policy)
     put, heard = _counted(asked)
     return f"{told}. By policy a question took {means} on average. {heard:,} of {put:,} questions were answered."
+
+
+def _at_the_most(seen: Sequence[Point]) -> str:
+    """Say what the highest percentile of questions was, of all loads."""
+    if not seen:
+        return ""
+    most = max(seen, key=lambda found: found.measured)
+    return f" ({most.title[-3:]} at most {seconds(most.measured)}, at {most.label})"
 
 
 def _counted(asked: Sequence[Run]) -> tuple[int, int]:

@@ -88,9 +88,9 @@ def answer(runs: Sequence[Run], points: Sequence[Point]) -> str:
     shortest = limits[0].measured
     late_s, dispatch_s = shortest.processing_s.mean() - _service_s(limits[0]), shortest.dispatch_s.mean()
     text = (
-        f"The thread got through {_listed(reached)}: {_listed(shares)} of 1/D. A message held it {_listed(longer)} "
-        f"longer than asked for; at {seconds(_service_s(limits[0]))} sleeps ended {seconds(late_s)} late and the loop "
-        f"took {seconds(dispatch_s)}."
+        f"What gets through falls nearly as 1/D: {_listed(reached)}, {_listed(shares)} of it.\n"
+        f"A message held the thread {_listed(longer)} longer than asked for; at {seconds(_service_s(limits[0]))} "
+        f"sleeps ended {seconds(late_s)} late and the loop took {seconds(dispatch_s)}."
     )
     if steady:
         text += (

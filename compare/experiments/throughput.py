@@ -91,10 +91,10 @@ def answer(runs: Sequence[Run], points: Sequence[Point]) -> str:
     limit = max(THROUGHPUT.of(run.measured) for run in runs)
     return (
         f"Mean latency rises from {seconds(MEAN.of(first.measured))} at {first.label} to "
-        f"{seconds(MEAN.of(last.measured))} at {last.label}. No rate got more than {digits(limit, 4)}/s out of the "
-        f"thread, and 1/hold of the calibration is {digits(1 / runs[0].prediction.hold_s, 4)}/s: from there on the "
-        f"queue has no end. At {fastest.label} it grew by "
-        f"{digits(fastest.measurement.metrics['queue_growth_per_s'])} messages every second."
+        f"{seconds(MEAN.of(last.measured))} at {last.label}; above {digits(limit, 4)}/s the queue grows without bound, "
+        f"at {fastest.label} by {digits(fastest.measurement.metrics['queue_growth_per_s'])} messages every second.\n"
+        f"No rate got more than {digits(limit, 4)}/s out of the thread, and 1/hold of the calibration is "
+        f"{digits(1 / runs[0].prediction.hold_s, 4)}/s; the flags alone say {digits(_capacity_per_s(runs))}/s."
     )
 
 
@@ -103,8 +103,12 @@ def facts(runs: Sequence[Run]) -> dict[str, float]:
     return {
         "limit_per_s": max(THROUGHPUT.of(run.measured) for run in runs),
         "calibrated_limit_per_s": 1 / runs[0].prediction.hold_s,
-        "nominal_limit_per_s": runs[0].prediction.theory.capacity_per_s,
+        "nominal_limit_per_s": _capacity_per_s(runs),
     }
+
+
+def _capacity_per_s(runs: Sequence[Run]) -> float:
+    return runs[0].prediction.theory.capacity_per_s
 
 
 def _steady(runs: Sequence[Run]) -> list[Run]:
@@ -123,8 +127,8 @@ def figures(directory: Path, runs: Sequence[Run], points: Sequence[Point]) -> di
     drawn = draw(
         directory,
         "latency",
-        "Where they agree, each measured point lies on the calibrated prediction. "
-        "Theory: a steady state's, about which short runs scatter.",
+        "Where they agree, each measured point lies on the calibrated prediction (judged up to a utilization of 0.95). "
+        "Theory:\na steady state's, about which short runs scatter. Dotted: the limits from the flags and calibrated.",
         lambda figure: _latency_by_rate(figure, steady),
         (10.0, 4.2),
     )
@@ -138,7 +142,8 @@ def figures(directory: Path, runs: Sequence[Run], points: Sequence[Point]) -> di
     drawn |= draw(
         directory,
         "throughput",
-        "Where they agree, measured follows predicted; no offered rate gets more than the limit out of one thread.",
+        "Where they agree, measured follows predicted (on the right, judged at five times the limit); no offered rate "
+        "gets more than\nthe limit out of one thread.",
         lambda figure: _throughput(figure, runs, closest, growing[0] if growing else closest),
         (10.0, 4.2),
     )
@@ -180,10 +185,18 @@ def _latency_by_rate(figure: "Figure", steady: Sequence[Run]) -> None:
 
 def _theory_curve(axes: "Axes", run: Run, name: str) -> None:
     capacity = run.prediction.theory.capacity_per_s
-    axes.axvline(capacity, color=NOMINAL, lw=1, ls=":")
-    axes.annotate(
-        f"limit {digits(capacity)}/s ", (capacity, 0.03), xycoords=("data", "axes fraction"), ha="right", va="bottom"
-    )
+    # Both words on the left of both lines: between the two there is no room.
+    limit = 1 / run.prediction.hold_s
+    for per_s, color, height, word in ((capacity, NOMINAL, 0.97, "1/D"), (limit, CALIBRATED, 0.9, "1/hold")):
+        axes.axvline(per_s, color=color, lw=1, ls=":")
+        axes.annotate(
+            f"{word} {digits(per_s, 4)}/s ",
+            (min(capacity, limit), height),
+            xycoords=("data", "axes fraction"),
+            ha="right",
+            va="top",
+            color=color,
+        )
     if run.workload.arrivals != "poisson":
         return
     service_s = run.workload.service_s or 0.0

@@ -1,6 +1,7 @@
 """Sleeping, computing, half of each, or until an instant: what holds the thread for longer than was asked for."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from compare.judge import judge_latency, judge_limit, point
 from compare.metric import SHARE, THROUGHPUT, Metric
 from compare.predict import Prediction
 from compare.verdict import NEAR_THE_LIMIT, Numbers, Point
+from sim import Trajectory
+from sim.nominal import nominal
+from sim.summary import Seconds
 from sim.units import digits, percent, seconds
 
 QUESTION = (
@@ -20,12 +24,15 @@ QUESTION = (
 )
 TRIED = (
     "The same messages with work that sleeps, computes, does half of each, or spins until its time is over (precise): "
-    "once at three quarters of the nominal limit, once at five times as much as it."
+    "once at three quarters of the nominal limit, once at five times as much as it. At the former the thread is asked "
+    "for states 20 times a second meanwhile, in process, and answers before it takes the next message."
 )
 RULES = (
-    "Latency mean, p50, p95, p99: 5 % up to a utilization of 0.8, 10 % up to 0.95. Throughput at five times the limit: "
-    "1 %. Share of processing spent computing, of what the kind of work has it: 5 percentage points, and 0.1 ms a "
-    "message for waking up. What is computed is as many rounds as in the calibration, however fast the machine is now."
+    "Latency mean, p50, p95, p99: 5 % up to a utilization of 0.8, 10 % up to 0.95; theory is of messages that nobody "
+    "asks beside, and what questions cost them has a part of its own, cause by cause. Throughput at five times the "
+    "limit: 1 %. Share of processing spent computing, of what the kind of work has it: 5 percentage points, and 0.1 "
+    "ms a message for waking up. What is computed is as many rounds as in the calibration, however fast the machine is "
+    "now."
 )
 
 # Each kind of work, and which share of its processing the thread computes.
@@ -35,6 +42,8 @@ STEADY_LOAD, LIMIT_LOAD = 0.75, 5.0  # as shares of the nominal limit
 MESSAGES, QUICK_MESSAGES = 1500, 130  # of a run below the limit
 AT_LIMIT, QUICK_AT_LIMIT = 550, 70  # and of one above it
 SHARE_TOLERANCE, WAKING_S = 0.05, 1e-4
+# Of a steady run: questions a second, and what theory takes a copy of a state for.
+QUESTIONS_PER_S, COPY_S = 20.0, 5e-6
 # What the processor's clock says is in no trajectory, but in what the real thing tells of the run.
 CPU_SHARE = Metric("cpu_share", "computing", lambda run: np.nan, SHARE)
 
@@ -43,9 +52,9 @@ def cases(options: Options) -> list[Case]:
     """Return two runs for each kind of work: a steady one, and one that has always something to do."""
     steady, limit = (QUICK_MESSAGES, QUICK_AT_LIMIT) if options.quick else (MESSAGES, AT_LIMIT)
     rate, most = (load / options.service_s for load in (STEADY_LOAD, LIMIT_LOAD))
-    made = []
+    made, asking = [], {"query_rate_per_s": QUESTIONS_PER_S, "query_service_s": COPY_S, "query_policy": "first"}
     for work in QUICK_WORKS if options.quick else COMPUTES:
-        made.append(Case(f"{work} {rate:g}/s", options.workload(rate, steady), work))
+        made.append(Case(f"{work} {rate:g}/s", options.workload(rate, steady, **asking), work))
         made.append(Case(f"{work} limit", options.workload(most, limit, arrivals="deterministic"), work))
     return made
 
@@ -69,8 +78,14 @@ def judge_points(runs: Sequence[Run]) -> list[Point]:
         if run in _limits(runs):
             points += [judge_limit(run), _computing(run)]
         else:
-            points += judge_latency(run)
+            points += judge_latency(_unasked(run))
     return points
+
+
+def _unasked(run: Run) -> Run:
+    """Return a run with the theory of its messages alone: beside questions, percentiles have no closed form."""
+    theory = nominal(replace(run.workload, query_rate_per_s=0.0))
+    return replace(run, prediction=replace(run.prediction, theory=theory))
 
 
 def _limits(runs: Sequence[Run]) -> list[Run]:
@@ -101,17 +116,56 @@ def _instruments(run: Run) -> dict[str, Any]:
 def answer(runs: Sequence[Run], points: Sequence[Point]) -> str:
     """Return the answer in a few sentences, with the numbers of these runs."""
     limits = _limits(runs)
-    service, asked = seconds(limits[0].workload.service_s), limits[0].prediction.theory.capacity_per_s
-    reached = [f"{run.case.work} {digits(THROUGHPUT.of(run.measured), 4)}/s ({_held(run)})" for run in limits]
+    asked_for = f"{digits(limits[0].prediction.theory.capacity_per_s)}/s"
+    rates = ", ".join(f"{run.case.work} {digits(THROUGHPUT.of(run.measured), 4)}/s" for run in limits)
+    reached = ", ".join(f"{run.case.work} {_held(run)}" for run in limits)
     shares = {run.case.work: round(_instruments(run)["cpu_share"] or 0.0, 3) for run in limits}
     computed = [f"{percent(share)} of it with {work}" for work, share in shares.items()]
-    bound = [work for work, share in shares.items() if share >= 0.9]
-    waits = [work for work, share in shares.items() if share <= 0.1]
+    bound = _listed([work for work, share in shares.items() if share >= 0.9]) or "none"
+    waits = _listed([work for work, share in shares.items() if share <= 0.1]) or "none"
     return (
-        f"With D = {service}, 1/D is {digits(asked)}/s. What comes out is 1/(processing + dispatch): "
-        f"{', '.join(reached)}. While it processed, the thread computed for {_listed(computed)}: CPU-bound with "
-        f"{_listed(bound) or 'none'}, waiting with {_listed(waits) or 'none'}."
+        f"Throughput is 1/(processing + dispatch), not 1/D = {asked_for}: {rates}; CPU-bound with {bound}.\n"
+        f"Processing and dispatch were, with D = {seconds(limits[0].workload.service_s)}: {reached}. While it "
+        f"processed, the thread computed for {_listed(computed)}: CPU-bound with {bound}, waiting with {waits}."
+        f"{_asked([run for run in runs if run not in limits])}"
     )
+
+
+def _asked(steady: Sequence[Run]) -> str:
+    """Say how many questions came while a message was processed, and whether any was answered meanwhile."""
+    found = [answered(run.measured) for run in steady]
+    questions, came, meanwhile = (sum(one[name] for one in found) for name in ("questions", "came", "meanwhile"))
+    if not questions:
+        return ""
+    longest_s = max(one["longest_wait_s"] for one in found)
+    return (
+        f" Of {questions:,} questions {came:,} came while a message was processed, {meanwhile or 'none'} of them was "
+        f"answered before that had ended, and the longest waited {seconds(longest_s)}."
+    )
+
+
+def answered(run: Trajectory) -> dict[str, Any]:
+    """Return how many questions there were, how many `came` while a message was processed, and what became of them.
+
+    `meanwhile` counts those whose answer began while a message was processed; `longest_wait_s` is of all of them.
+    """
+    asked = run.queries
+    if asked is None or not len(asked):
+        return {"questions": 0, "came": 0, "meanwhile": 0, "longest_wait_s": 0.0}
+    order = np.argsort(run.start_s)
+    start_s, finish_s = run.start_s[order], run.finish_s[order]
+
+    def during(instant_s: Seconds) -> int:
+        last = np.searchsorted(start_s, instant_s, side="right") - 1  # the message that began last
+        return int(((last >= 0) & (instant_s < finish_s[last])).sum())
+
+    longest_s = float((asked.start_s - asked.arrival_s).max())
+    return {
+        "questions": len(asked),
+        "came": during(asked.arrival_s),
+        "meanwhile": during(asked.start_s),
+        "longest_wait_s": longest_s,
+    }
 
 
 def _held(run: Run) -> str:
@@ -124,7 +178,9 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def facts(runs: Sequence[Run]) -> dict[str, Any]:
-    """Return by kind of work the limit (messages/s), the hold (s), and the share of processing spent computing."""
+    """Return by kind of work the limit (messages/s), the hold (s), the share of computing, and what questions met."""
+    limits = _limits(runs)
+    steady = {run.case.work: answered(run.measured) for run in runs if run not in limits}
     return {
         run.case.work: {
             "limit_per_s": THROUGHPUT.of(run.measured),
@@ -133,7 +189,8 @@ def facts(runs: Sequence[Run]) -> dict[str, Any]:
             "calibrated_hold_s": run.prediction.hold_s,
             "cpu_share": _instruments(run)["cpu_share"],
         }
-        for run in _limits(runs)
+        | {name: value for name, value in steady.get(run.case.work, {}).items() if steady[run.case.work]["questions"]}
+        for run in limits
     }
 
 

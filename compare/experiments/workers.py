@@ -196,12 +196,26 @@ def answer(runs: Sequence[Run], points: Sequence[Point]) -> str:
         if _is_asked(run.case)
     )
     return (
+        f"{_in_short(runs, ratios)}\n"
         f"Against {seconds(MEAN.of(first.measured))} with {first.label}, mean latency changed by {changed}: {shown} of "
         f"{len(ratios)} shown to be within ±{percent(EQUAL)}. All share one thread: a worker gets {gets}, and takes "
         f"{memory}. Its first message costs {seconds(made['first_s'])} of routing, later ones "
         f"{seconds(made['later_s'])}: that is what eager allocation spares. A state's size is paid for by asking: at "
         f"{digits(QUESTIONS_PER_S)} questions/s an answer's hold and the messages' mean latency were {asked}."
     )
+
+
+def _in_short(runs: Sequence[Run], ratios: Sequence[Point]) -> str:
+    """Say whether the number of workers matters, as far as their means were shown to be equal."""
+    numbers = _numbers(runs)
+    words = {one.word for one in ratios if one.label in [run.label for run in numbers]}
+    means = ", ".join(f"{seconds(MEAN.of(run.measured))} with {run.label}" for run in numbers)
+    within = f"within ±{percent(EQUAL)}"
+    if words == {AGREES}:
+        return f"No, since all wait for the one thread: mean latency was {means}, equal {within}."
+    if DIFFERS in words:
+        return f"It does: mean latency was {means}, and that is not equal {within}."
+    return f"Too noisy to say: mean latency was {means}, not shown to be equal {within}."
 
 
 def facts(runs: Sequence[Run]) -> dict[str, float]:

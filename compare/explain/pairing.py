@@ -2,18 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from compare.explain.causes import Event
 from sim import Trajectory
 from sim.summary import Seconds
 from sim.units import seconds
 
-WORST = 10
+Numbers = npt.NDArray[np.int64]
+
+WORST = 10  # messages of which what happened is told
 # An event is named if it lasted at least so much of the residual: shorter ones were there, but explain nothing.
 _SHARE = 0.25
+_FARTHEST = 100  # messages back that a cause is looked for
 NOTHING = "nothing was logged"
 FOLLOWS = "follows the message before"
 ANSWERED = "a question was answered before it"
@@ -74,7 +79,10 @@ def paired(predicted: Trajectory, measured: Trajectory, stalls: Sequence[Event],
     residual_s = measured.latency_s - predicted.latency_s
     size_s = np.abs(residual_s)
     p50, p95 = np.percentile(size_s, [50, 95])
-    reasons = _Reasons(predicted, measured, residual_s, stalls, gc_pauses)
+    order = np.lexsort((measured.finish_s, measured.start_s))
+    before = np.full(len(order), -1, np.int64)
+    before[order[1:]] = order[:-1]
+    reasons = _Reasons(predicted, measured, residual_s, before, stalls, gc_pauses)
     worst = tuple(
         Worst(
             number,
@@ -83,11 +91,32 @@ def paired(predicted: Trajectory, measured: Trajectory, stalls: Sequence[Event],
             float(measured.latency_s[number]),
             reasons.why(number),
         )
-        for number in np.argsort(-size_s, kind="stable")[:WORST].tolist()
+        for number in _happenings(predicted, measured, residual_s, order)
     )
     correlation = _correlation(predicted.latency_s, measured.latency_s)
     mean_s, max_s = float(residual_s.mean()), float(size_s.max())
     return Pairing(len(measured), correlation, mean_s, float(p50), float(p95), max_s, worst)
+
+
+def _happenings(predicted: Trajectory, measured: Trajectory, residual_s: Seconds, order: Numbers) -> list[int]:
+    """Return the numbers of at most WORST messages, the worst first: of each busy period the one missed by most.
+
+    Neighbours share what happened to one of them. Where there are fewer busy periods, as in overload, those are added
+    whose residual differs most from that of the message served before: something happened to these too.
+    """
+    free_s = np.maximum(measured.finish_s, predicted.finish_s)[order]
+    # A new one begins with a message that finds the thread idle, as predicted and as measured.
+    begins = measured.arrival_s[order][1:] >= np.maximum.accumulate(free_s)[:-1]
+    period = np.empty(len(order), np.int64)
+    period[order] = np.concatenate([[0], np.cumsum(begins)])
+    worst_first = np.argsort(-np.abs(residual_s), kind="stable")
+    _, firsts = np.unique(period[worst_first], return_index=True)
+    found = worst_first[np.sort(firsts)][:WORST].tolist()
+    step_s = np.empty(len(order))
+    step_s[order] = np.abs(np.diff(residual_s[order], prepend=0.0))
+    others = (number for number in np.argsort(-step_s, kind="stable").tolist() if number not in found)
+    found += list(islice(others, WORST - len(found)))
+    return sorted(found, key=lambda number: -abs(float(residual_s[number])))
 
 
 def _correlation(first: Seconds, second: Seconds) -> float | None:
@@ -104,14 +133,30 @@ class _Reasons:
     predicted: Trajectory
     measured: Trajectory
     residual_s: Seconds
+    before: Numbers  # the message served before each; −1 for the first
     stalls: Sequence[Event]
     gc_pauses: Sequence[Event]
 
     def why(self, number: int) -> str:
-        """Return what happened while a message waited or was served, the likeliest first, in words."""
+        """Return what happened while a message waited or was served, the likeliest first, in words.
+
+        Of a message that only waited behind others: what happened to the one that the most of it came from.
+        """
+        least_s = _SHARE * abs(float(self.residual_s[number]))
+        at: int | None = number
+        for _ in range(_FARTHEST):
+            if at is None or abs(float(self.residual_s[at])) < least_s:
+                break
+            reason = self._reason(at)
+            if reason is not None:
+                return reason if at == number else f"{FOLLOWS}: {reason} (message {at:,})"
+            at = self._followed(at)
+        return NOTHING if self._followed(number) is None else FOLLOWS
+
+    def _reason(self, number: int) -> str | None:
         least_s = _SHARE * abs(float(self.residual_s[number]))
         reasons = self._happened, self._took, self._answered
-        return next(filter(None, (reason(number, least_s) for reason in reasons)), None) or self._follows(number)
+        return next(filter(None, (reason(number, least_s) for reason in reasons)), None)
 
     def _happened(self, number: int, least_s: float) -> str | None:
         if self.residual_s[number] <= 0:
@@ -144,16 +189,14 @@ class _Reasons:
         end_s = np.minimum(asked.finish_s, self.measured.start_s[number])
         return ANSWERED if 0 < float(np.maximum(end_s - begin_s, 0.0).sum()) >= least_s else None
 
-    def _follows(self, number: int) -> str:
-        """Tell whether most of a residual was there before: the message served before it had it, and it waited."""
-        order = np.lexsort((self.measured.finish_s, self.measured.start_s))
-        place = int(np.flatnonzero(order == number)[0])
-        if not place:
-            return NOTHING
-        before = int(order[place - 1])
+    def _followed(self, number: int) -> int | None:
+        """Return the message served before, if most of a residual was there before: that had it, and this waited."""
+        before = int(self.before[number])
+        if before < 0:
+            return None
         free_s = max(float(run.finish_s[before]) for run in (self.measured, self.predicted))
         share = float(self.residual_s[before]) / float(self.residual_s[number] or np.inf)
-        return FOLLOWS if share >= 0.5 and free_s >= self.measured.arrival_s[number] else NOTHING
+        return before if share >= 0.5 and free_s >= self.measured.arrival_s[number] else None
 
 
 def _stalled(event: Event) -> str:

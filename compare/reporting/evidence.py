@@ -2,9 +2,10 @@
 
 Facts that the closing questions and the claims ask for, by experiment; what is not there is told of as not tried:
 
-work     by kind of work `cpu_share` (CPU time / wall time while a message is processed), and, for where no threads
-         were tried, `limit_per_s` and `hold_s`
-gil      by kind of work and number of threads, as in `sleep × 4`, `throughput_per_s` and `processors_busy`
+work     by kind of work `cpu_share` (CPU time / wall time while a message is processed), `limit_per_s` and `hold_s` of
+         one thread, and of `questions` how many `came` and were answered `meanwhile`, and `longest_wait_s`
+gil      by kind of work and number of threads, as in `sleep × 4`, `throughput_per_s`, `most_times_one_thread` and
+         `processors_busy`
 queries  `floor_s` (the least that asking takes the client), `answer_s` (for how long an answer keeps the thread)
 
 All else comes from points: throughput_per_s above the limit, latency_s.mean, and those of questions.

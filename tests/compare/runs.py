@@ -7,7 +7,7 @@ import numpy as np
 
 from compare.calibrate import Calibration
 from compare.case import Case
-from compare.experiment import Run
+from compare.experiment import Run, in_short
 from compare.explain.pairing import paired
 from compare.machine.noise import Noise, Stall
 from compare.machine.vacations import with_stalls
@@ -83,3 +83,13 @@ def compared(case: Case, *, calibrated: Calibration | None = None, answer_s: flo
         holds = with_stalls(prediction.scene, prediction.holds, stalls, sleeps=True)
         adjusted = prediction.scene.replay(holds).trajectory(prediction.trajectory.worker)
     return replace(run, adjusted=adjusted, pairing=paired(run.predicted, run.measured, stalls, ()))
+
+
+def sentence_of(answer: str) -> str:
+    """Return the one sentence that an answer begins with: short, with a number, and not all that is said."""
+    found = in_short(answer)
+    assert 20 < len(found) <= 160, found
+    assert found.endswith("."), found
+    assert any(letter.isdigit() for letter in found), found
+    assert len(answer.splitlines()) == 2
+    return found

@@ -21,7 +21,8 @@ from compare.run import drawn_again, write_entry
 from compare.store import write_runs
 from compare.verdict import AGREES, DIFFERS
 from sim import Trajectory, Workload
-from tests.compare.runs import compared
+from sim.units import seconds
+from tests.compare.runs import compared, sentence_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -160,7 +161,12 @@ def test_figures_and_answer_are_made_of_runs_and_again_of_their_files(runs: list
     for text in (hypothesis, entry["answer"]):
         assert "constant gaps (dispersion 0.0)" in text
         assert "heavy-tailed on/off (dispersion 34.1)" in text
-    assert "What M/D/1 says, which knows the rate alone, is " in entry["answer"]
+    said = sentence_of(entry["answer"])
+    assert said.startswith(
+        f"At one mean rate mean latency was {seconds(MEAN.of(runs[0].measured))} (constant gaps) to "
+    )
+    assert "(heavy-tailed on/off); M/D/1 says " in said
+    assert "Kingman's formula" in entry["answer"]
     assert entry["facts"]["bursty: M/D/1, s"] == pytest.approx(0.0108333, rel=1e-4)
     pictures = {path.name: path.read_bytes() for path in first.glob("*.png")}
     assert {"latency.png", "over-time.png", "dispersion.png"} <= set(pictures)
@@ -177,7 +183,7 @@ def test_short_recordings_can_be_drawn(tmp_path: Path) -> None:
     runs = [compared(case) for case in arrivals.cases(quick)]
     points = arrivals.judge_points(runs)
     assert all((tmp_path / name).exists() for name in arrivals.figures(tmp_path, runs, points))
-    assert "for recording. What M/D/1 says" in arrivals.answer(runs, points), "and no dispersion"
+    assert "for recording. M/D/1 knows" in arrivals.answer(runs, points), "and no dispersion"
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from compare.scene import handed_over_ns
 from compare.store import write_runs
 from compare.verdict import AGREES, DIFFERS, Point
 from sim import Trajectory, Workload
-from tests.compare.runs import calibration, measured, samples
+from tests.compare.runs import calibration, measured, samples, sentence_of
 
 # What buffers hold goes up and down as the kernel takes 15 messages, then none for a while.
 HELD = np.tile(np.arange(38, 53), 8)
@@ -169,6 +169,13 @@ def test_a_message_that_is_lost_differs_and_is_told() -> None:
     assert "Of 440 messages 1 were lost" in backpressure.answer([run], points)
 
 
+def test_a_source_that_never_had_to_wait_is_said_to() -> None:
+    runs = [compared(case) for case in cases() if "140/s" in case.label]
+    short, _, rest = backpressure.answer(runs, []).partition("\n")
+    assert short.startswith("In these runs never: ")
+    assert rest.startswith("With inbox 200, 140/s it never had to. Of 120 messages none was lost")
+
+
 def test_a_server_made_slower_keeps_its_source_waiting_longer() -> None:
     points = backpressure.judge_points([compared(cases()[0], slower=1.1)])
     assert words(points, "source_waits_s") == {DIFFERS}
@@ -184,6 +191,9 @@ def test_figures_and_answer_are_made_of_runs_and_again_of_their_files(tmp_path: 
     assert "With inbox 200, 140/s it never has to." in hypothesis
     assert "With inbox 200, 600/s it waits from " in hypothesis
     entry = write_entry(first, "backpressure", backpressure, hypothesis, runs, points)
+    assert sentence_of(entry["answer"]).startswith(
+        "When inbox and socket buffers are full: with inbox 400, 600/s from 1."
+    )
     assert "400 messages were in the inbox and about 45 in the socket buffers (45)" in entry["answer"]
     assert "With inbox 200, 140/s it never had to. Of 2,490 messages none was lost" in entry["answer"]
     assert entry["facts"]["inbox 20, 600/s: buffers, calibrated"] == pytest.approx(45.0)

@@ -14,15 +14,16 @@ import numpy as np
 import pytest
 
 from compare import experiments
+from compare.calibrate import Calibration
 from compare.case import Case
 from compare.experiment import Options, Run
 from compare.judge import judge_run
 from compare.run import drawn_again, write_entry
-from compare.session import accuracy, counted
-from compare.store import ResultsError, read_runs, stem_of, write_runs
+from compare.store import ResultsError, kept_calibration, read_calibration, read_runs, stem_of, write_runs
+from compare.summary import accuracy, beside, counted, inside
 from compare.verdict import AGREES
 from sim import Trajectory, Workload
-from tests.compare.runs import compared
+from tests.compare.runs import calibration, compared
 
 ROOT = Path(__file__).parents[2]
 
@@ -184,6 +185,22 @@ def test_accuracy_is_the_median_path_error_up_to_a_utilization_of_90_percent() -
     assert found["runs"] == 2
     assert found["correlation"] > 0.99
     assert sum(counted([entry]).values()) == len(entry["points"])
+    assert accuracy([entry | {"name": "gil"}]) == {}, "threads are no processor"
+
+
+def test_it_is_counted_how_many_latencies_lay_inside_their_band() -> None:
+    def point(metric: str, measured: float, band: tuple[float, float] = (0.010, 0.011)) -> dict[str, Any]:
+        return {"metric": metric, "measured": measured, "band": list(band)}
+
+    points = [
+        point("latency_s.mean", 0.0105),
+        point("latency_s.p50", 0.011),
+        point("latency_s.p95", 0.0111),
+        point("latency_s.p99", 0.0099),
+        point("latency_s.mean", 0.005, (0.005, 0.005)),  # which is no band
+        point("throughput_per_s", 0.0105),
+    ]
+    assert inside([{"points": points}]) == {"inside": 2, "of": 4}
 
 
 # -- interrupted and gone on with -------------------------------------------------------------------------------------
@@ -267,6 +284,7 @@ def test_what_is_finished_when_it_is_interrupted_is_kept_and_not_run_again(copie
     assert not list(copied.rglob("*.partial"))
     summary = json.loads((copied / "results" / "summary.json").read_text())
     assert summary["unfinished"] == ["second"]
+    (before,) = summary["calibrations"]
     kept = (copied / "results" / "first" / "runs.json").read_bytes()
     other = command("all", "--quick", "--seed", "5", "--resume", cwd=copied)
     assert other.returncode == 2
@@ -276,10 +294,42 @@ def test_what_is_finished_when_it_is_interrupted_is_kept_and_not_run_again(copie
     summary = json.loads(result.stdout)
     assert [entry["name"] for entry in summary["experiments"]] == ["first", "second"]
     assert summary["unfinished"] == []
+    assert summary["command"] == "python -m compare all --quick --json"
+    (calibration,) = summary["calibrations"]
+    assert calibration["made"][: len(before["made"])] == before["made"], "what was calibrated is not lost"
     assert (copied / "results" / "first" / "runs.json").read_bytes() == kept
     nothing = command("all", "--quick", "--resume", cwd=copied)
     assert nothing.returncode == 2
     assert "no comparison was interrupted" in nothing.stderr
+
+
+def test_an_experiment_that_is_measured_again_takes_nothing_away_from_the_summary_of_all(tmp_path: Path) -> None:
+    calibrations = [{"work": work, "service_s": 0.005, "hold_s": 0.00515} for work in ("sleep", "cpu")]
+    before = {
+        "command": "python -m compare all",
+        "inject": None,
+        "experiments": [{"name": "throughput"}, {"name": "work", "command": "python -m compare work"}],
+        "calibrations": calibrations,
+    }
+    (tmp_path / "summary.json").write_text(json.dumps(before))
+    entries, known = beside(tmp_path, {"throughput": None}, None, calibrations[:1])
+    assert entries == [{"name": "work", "command": "python -m compare work"}]
+    assert known == calibrations[1:]
+    entries, _ = beside(tmp_path, {"work": None}, None, [])
+    assert entries == [{"name": "throughput", "command": "python -m compare all"}]
+    assert beside(tmp_path, {"throughput": None, "work": None}, None, []) == ([], [])
+    assert beside(tmp_path, {"throughput": None}, "service=1.05", []) == ([], [])
+    (tmp_path / "summary.json").write_text("{}")
+    assert beside(tmp_path, {"throughput": None}, None, []) == ([], [])
+    assert beside(tmp_path / "nothing", {"throughput": None}, None, []) == ([], [])
+
+
+def test_a_calibration_is_read_back_as_it_was_kept() -> None:
+    made = Calibration.of([calibration()])
+    again = read_calibration(json.loads(json.dumps(kept_calibration(made))))
+    assert again.document() == made.document()
+    assert (again.at_s, again.stalled, again.pace_per_s) == (made.at_s, made.stalled, made.pace_per_s)
+    assert np.array_equal(again.samples.wakeup_s, made.samples.wakeup_s)
 
 
 @pytest.mark.measuring

@@ -11,7 +11,7 @@ from compare.case import Case
 from compare.experiment import Options, Run
 from compare.experiments import gil
 from compare.machine.noise import Noise, Stall, noise_of
-from compare.machine.threads import document_of, run, trajectory_of
+from compare.machine.threads import WORKS, document_of, run, trajectory_of
 from compare.measure import Measurement, expected_s
 from compare.predict import predict
 from compare.run import drawn_again, write_entry
@@ -20,7 +20,7 @@ from compare.store import write_runs
 from compare.verdict import AGREES, DIFFERS, INCONCLUSIVE, Point
 from real.clock import FakeClock
 from sim import Trajectory, Workload
-from tests.compare.runs import calibration, samples
+from tests.compare.runs import calibration, samples, sentence_of
 
 QUICK, FULL = Options(quick=True), Options()
 TAKES_S = 0.00512
@@ -33,6 +33,15 @@ class Free(Case):
     @property
     def servers(self) -> int:
         return min(self.threads or 1, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Half(Case):
+    """A case in which each thread computes half a message, one at a time, and sleeps the other."""
+
+    @property
+    def servers(self) -> int:
+        return min(self.threads or 1, 2)
 
 
 def ran(
@@ -94,8 +103,8 @@ def _stalled(trajectory: Trajectory, stall_s: float) -> Trajectory:
 
 
 def runs_of(options: Options, **changed: dict[str, object]) -> list[Run]:
-    """Run all cases; what is `changed` is told by kind of work, and happens where there are several threads."""
-    cases = gil.cases(options)
+    """Run all but half of each; what is `changed` is told by kind of work, and happens where there are more threads."""
+    cases = [case for case in gil.cases(options) if case.work in ("sleep", "cpu")]
     return [ran(case, **(changed.get(case.work, {}) if case.threads != 1 else {})) for case in cases]  # type: ignore[arg-type]
 
 
@@ -103,15 +112,16 @@ def words(points: Sequence[Point], metric: str, work: str) -> set[str]:
     return {point.word for point in points if point.metric == metric and point.work == work}
 
 
-@pytest.mark.parametrize(("options", "budget_s"), [(QUICK, 5.0), (FULL, 30.0)])
+@pytest.mark.parametrize(("options", "budget_s"), [(QUICK, 5.0), (FULL, 36.0)])
 def test_measuring_takes_no_longer_than_planned(options: Options, budget_s: float) -> None:
     assert sum(map(expected_s, gil.cases(options))) <= budget_s
 
 
 def test_the_runs_are_of_1_2_and_4_threads_that_sleep_and_that_compute() -> None:
-    limits = [case for case in gil.cases(FULL) if (case.workload.rate_per_s or 0.0) >= 1000]
+    cases = [case for case in gil.cases(FULL) if case.work in ("sleep", "cpu")]
+    limits = [case for case in cases if (case.workload.rate_per_s or 0.0) >= 1000]
     assert [(case.work, case.threads) for case in limits] == [(work, n) for work in ("sleep", "cpu") for n in (1, 2, 4)]
-    steady = [case for case in gil.cases(FULL) if case not in limits]
+    steady = [case for case in cases if case not in limits]
     assert [(case.work, case.threads, case.workload.rate_per_s) for case in steady] == [
         ("sleep", 2, 300.0),
         ("sleep", 4, 600.0),
@@ -202,6 +212,55 @@ def test_what_the_machine_did_to_threads_is_told_as_far_as_anyone_knows() -> Non
     assert noise.run_delay_s is None  # of which thread? It is counted for one, and that only waits
 
 
+# -- half of each ---------------------------------------------------------------------------------------------------
+
+
+def halves(**more: object) -> list[Run]:
+    """Return runs of half a message computed, on one thread and on four; what is told happens on four."""
+    each = [FULL.workload(1000.0 * threads, 400, arrivals="deterministic") for threads in (1, 4)]
+    one, four = (Half(f"mixed × {n}", workload, "mixed", threads=n) for n, workload in zip((1, 4), each, strict=True))
+    return [ran(one, busy=0.49), ran(four, **{"busy": 0.98} | more)]  # type: ignore[arg-type]
+
+
+def test_threads_that_compute_half_of_a_message_do_twice_as_much_at_most() -> None:
+    gain, busy = gil.judge_points(halves())
+    assert (gain.word, busy.word) == (AGREES, AGREES)
+    assert (gain.nominal, busy.predicted) == (2.0, 1.0)
+    # One thread holds a message for 5.12 ms and dispatch, and 2.5 ms of it are computed.
+    assert gain.predicted == pytest.approx(5.128 / 2.5, rel=0.001)
+    assert gain.measured == pytest.approx(2.0, rel=0.01)
+    assert "less than at most 2.05" in gain.reason
+
+
+def test_threads_that_do_more_than_half_a_message_at_once_differ() -> None:
+    gain, busy = gil.judge_points(halves(servers=4, busy=1.96))
+    assert (gain.word, busy.word) == (DIFFERS, DIFFERS)
+    assert gain.measured == pytest.approx(4.0, rel=0.02)
+
+
+def test_a_machine_that_became_faster_is_no_gain_of_threads_that_do_half_of_each() -> None:
+    gain, busy = gil.judge_points(halves(slower=0.9, busy=0.98))
+    assert (gain.word, busy.word) == (INCONCLUSIVE, AGREES)
+    assert "the machine has changed" in gain.reason
+
+
+def test_half_of_each_is_drawn_and_told_of_beside_the_others(tmp_path: Path) -> None:
+    runs = [*runs_of(FULL), *halves()]
+    points = gil.judge_points(runs)
+    told = gil.answer(runs, points)
+    assert sentence_of(told).endswith("computing, no: 1 times, under the GIL; half of each, 2 times.")
+    assert "4 threads that do half of each processed 2 times as much as one, at most 2.05 times" in told
+    assert gil.facts(runs)["mixed × 4"]["most_times_one_thread"] == pytest.approx(2.05, abs=0.01)
+    assert "that do half of each, at most 2 times as much." in gil.hypothesis([run.prediction for run in runs])
+    assert all((tmp_path / name).stat().st_size > 1000 for name in gil.figures(tmp_path, runs, points))
+
+
+def test_threads_of_more_kinds_of_work_are_tried_on_one_and_on_four() -> None:
+    others = [(case.work, case.threads) for case in gil.cases(FULL) if case.work not in ("sleep", "cpu")]
+    assert others == [(work, threads) for work in WORKS[2:] for threads in (1, 4)]
+    assert {case.work for case in gil.cases(QUICK)} == {"sleep", "cpu"}
+
+
 @pytest.mark.parametrize("options", [QUICK, FULL, replace(QUICK, arrivals="deterministic")])
 def test_figures_and_answer_are_made_of_any_runs_and_again_from_their_files(options: Options, tmp_path: Path) -> None:
     runs = runs_of(options)
@@ -211,6 +270,7 @@ def test_figures_and_answer_are_made_of_any_runs_and_again_from_their_files(opti
     entry = write_entry(tmp_path, "gil", gil, hypothesis, runs, gil.judge_points(runs))
     assert {"gil/throughput.png", "gil/turns.png", "gil/latency.svg"} <= set(entry["figures"])
     assert all((tmp_path / name.removeprefix("gil/")).stat().st_size > 1000 for name in entry["figures"])
+    assert sentence_of(entry["answer"]).startswith("Sleeping, yes: 4 threads process ")
     assert "4 threads that sleep processed 4" in entry["answer"]
     assert "under the GIL with 1 of the processors busy" in entry["answer"]
     assert "for work that computes they gain nothing" in entry["answer"]

@@ -18,7 +18,7 @@ from compare.scene import Scene
 from compare.store import write_runs
 from compare.verdict import AGREES, DIFFERS, INCONCLUSIVE, Point
 from sim import Trajectory, Workload
-from tests.compare.runs import compared, measured
+from tests.compare.runs import compared, measured, sentence_of
 
 
 def runs_of(cases: list[Case]) -> list[Run]:
@@ -160,6 +160,11 @@ def test_the_answer_has_the_numbers_of_the_runs_and_of_the_burst() -> None:
     # Every message takes as long as its run says: whoever reads the answer reads just that.
     runs = [_made(case, (number + 1) / 100) for number, case in enumerate(ordering.cases(Options()))]
     steady, burst = ordering.answer(runs, []).split(" In the burst ")
+    # All of a run take as long, and of three runs at one load from 10 to 30 ms.
+    assert sentence_of(ordering.answer(runs, [])) == (
+        "It changes who waits: the busiest worker's messages took 1 (fifo) to 1 (fifo) times as long as the rarest's; "
+        "mean latency differs by 200 %."
+    )
     assert "At a steady load mean latency was 10 ms (fifo), 20 ms (round-robin), 30 ms (per-worker), 200 %" in steady
     assert "p99 was 10 ms (fifo), 20 ms (round-robin), 30 ms (per-worker)" in steady
     assert "mean latency was 40 ms (fifo), 50 ms (round-robin), 60 ms (per-worker), 50 %" in burst

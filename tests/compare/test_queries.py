@@ -23,7 +23,7 @@ from compare.verdict import AGREES, DIFFERS, INCONCLUSIVE
 from sim import Workload
 from sim.recording import NS
 from sim.units import seconds
-from tests.compare.runs import compared, measured
+from tests.compare.runs import compared, measured, sentence_of
 
 ANSWER_S, FLOOR_S = 0.0003, 0.0002
 
@@ -211,6 +211,7 @@ def test_questions_without_an_answer_are_told_of() -> None:
     points = queries.judge_points(runs)
     put = sum(len(asked_s(run)) for run in runs if run.case.asking)
     assert f" {put} of {put} questions were answered." in queries.answer(runs, points)
+    assert sentence_of(queries.answer(runs, points)).startswith("Both: a question waits for the rest of a message (p9")
     runs[0].measurement.tables["asked"]["latency_s"][3:5] = np.nan
     assert f" {put - 2} of {put} questions were answered." in queries.answer(runs, queries.judge_points(runs))
     assert queries.facts(runs)["questions"] - queries.facts(runs)["answers"] == 2

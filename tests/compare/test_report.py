@@ -211,6 +211,15 @@ def test_the_worst_messages_are_there_with_what_happened_to_them() -> None:
     assert text.count("317 2.11 s 10 ms 51 ms the machine stalled 41 ms") == 2
 
 
+def test_the_answer_begins_with_one_sentence_in_bold_and_only_that_is_in_the_list() -> None:
+    html = page(summary(entry(answer="It was 14.2 ms.\nOf ten runs nine agree.")), {})
+    assert "<b>Answer. It was 14.2\N{NO-BREAK SPACE}ms.</b> Of ten runs nine agree.</p>" in html
+    assert html.count("Of ten runs nine agree.") == 1
+    assert html.count("It was 14.2\N{NO-BREAK SPACE}ms.") == 2
+    # One that has no more to say.
+    assert "<b>Answer. It was 14.2\N{NO-BREAK SPACE}ms.</b></p>" in page(summary(), {})
+
+
 def test_repeats_and_stalls_are_counted_and_shown() -> None:
     stall = {"at_s": 3.2, "lasting_s": 0.041}
     noises = [noise("a", repeated=("the machine stalled for 41 ms at 3.2 s",)), noise("b", stalls=[stall])]

@@ -15,7 +15,7 @@ from compare.predict import predict
 from compare.store import read_runs, write_runs
 from compare.verdict import AGREES, DIFFERS
 from sim import Trajectory, Workload
-from tests.compare.runs import compared, samples
+from tests.compare.runs import compared, samples, sentence_of
 
 LONGER_S, DISPATCH_S = 0.00013, 8e-6  # by so much does a sleep exceed what it was asked for, and the loop takes
 ALL_LOADS = (0.4, 0.6, 0.75)
@@ -121,7 +121,7 @@ def test_figures_and_answer_are_made_of_any_runs_and_of_their_files_alone(arriva
     told = service.answer(again, points)
     for limit, service_s in zip(limits, service_times(options), strict=True):
         assert service.facts(again)[f"{service_s * 1e3:g}ms.limit_per_s"] == pytest.approx(limit, rel=0.01)
-    assert told.startswith("The thread got through 8")  # of 879/s at 1 ms
+    assert sentence_of(told).startswith("What gets through falls nearly as 1/D: 8")  # of 879/s at 1 ms
     assert "of one curve" in told
 
 

@@ -101,7 +101,6 @@ def test_a_machine_that_drifted_is_no_difference_if_the_calibration_afterwards_a
     found = drifted(before, after, 0.00515, 0.00515 * 1.03)
     assert found.word == INCONCLUSIVE
     assert "drifted" in found.reason
-    assert drifted(before, after, 0.00515, 0.00515).word == DIFFERS  # it did not drift
     assert drifted(before, before, 0.00515, 0.0053).word == DIFFERS  # it did, but that explains nothing
     assert drifted(after, before, 0.00515, 0.0053) == after
 

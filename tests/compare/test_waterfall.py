@@ -63,7 +63,13 @@ def test_bars_lead_from_nominal_to_measured_each_from_where_the_last_ended() -> 
         assert bar.get_width() == pytest.approx(step_s * 1e3)
         at_ms += step_s * 1e3
     assert at_ms == pytest.approx(CASES["mixed"].measured * 1e3)
-    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["nominal", *NAMES, "measured"]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["theory", *NAMES, "measured"]
+
+
+def test_without_theory_the_way_begins_with_the_recursion_and_says_so() -> None:
+    # Above capacity theory has no latency, and so the sample of arrivals no part.
+    begun = painted(attribution_of((0.0, *STEPS_S[1:])), CASES["mixed"])
+    assert [axes.get_yticklabels()[0].get_text() for axes in begun] == ["recursion at D each", "theory"]
 
 
 def test_values_are_written_with_sign_and_unit() -> None:

@@ -15,9 +15,10 @@ from compare.measure import expected_s
 from compare.run import drawn_again, write_entry
 from compare.store import write_runs
 from compare.verdict import AGREES, DIFFERS, INCONCLUSIVE, Point
+from sim import Trajectory
 from sim.summary import summary
 from sim.units import digits
-from tests.compare.runs import calibration, compared
+from tests.compare.runs import calibration, compared, sentence_of
 
 KINDS = ("sleep", "cpu", "mixed", "precise")
 # Of a message: a precise one ends when it is told to, the others later.
@@ -126,7 +127,11 @@ def test_figures_and_answer_are_made_of_any_runs_and_again_from_their_files(opti
     entry = write_entry(tmp_path, "work", work, hypothesis, runs, work.judge_points(runs))
     assert {"work/hold.png", "work/waterfalls.svg"} <= set(entry["figures"])
     assert all((tmp_path / name.removeprefix("work/")).stat().st_size > 1000 for name in entry["figures"])
-    assert f"sleep {digits(entry['facts']['sleep']['limit_per_s'], 4)}/s (5.1" in entry["answer"]
+    limits = ", ".join(f"{kind} {digits(facts['limit_per_s'], 4)}/s" for kind, facts in entry["facts"].items())
+    assert sentence_of(entry["answer"]) == (
+        f"Throughput is 1/(processing + dispatch), not 1/D = 200/s: {limits}; CPU-bound with cpu and precise."
+    )
+    assert "with D = 5 ms: sleep 5.1" in entry["answer"]
     assert "CPU-bound with cpu and precise, waiting with sleep." in entry["answer"]
     assert entry["facts"]["precise"]["cpu_share"] == 0.999
     assert entry["facts"]["sleep"]["hold_s"] == pytest.approx(1 / entry["facts"]["sleep"]["limit_per_s"], rel=0.01)
@@ -139,3 +144,67 @@ def test_the_answer_says_what_is_so_when_nothing_computes() -> None:
     runs = runs_of(QUICK, ["sleep", "cpu"], share=0.02)
     answer = work.answer(runs, work.judge_points(runs))
     assert "CPU-bound with none, waiting with sleep and cpu." in answer
+
+
+# -- questions beside messages --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [QUICK, FULL])
+def test_only_the_steady_runs_are_asked_and_every_kind_of_them(options: Options) -> None:
+    cases = work.cases(options)
+    asked = [case.workload.query_rate_per_s for case in cases]
+    assert asked == [20.0, 0.0] * (len(cases) // 2)
+    assert {case.workload.query_policy for case in cases} == {"first"}
+    assert min(len(case.workload.queries_ns) for case in cases[::2]) >= 10
+
+
+def test_questions_leave_arrivals_and_theory_as_they_were() -> None:
+    asked = ran(work.cases(FULL)[0])
+    unasked = Case(asked.label, replace(asked.workload, query_rate_per_s=0.0))
+    assert asked.workload.arrivals_ns == unasked.workload.arrivals_ns
+    points = {point.metric: point for point in work.judge_points([asked, *runs_of(FULL, ["sleep"])[1:]])}
+    theory = compared(unasked).prediction.theory.latency_s or {}
+    for name in ("mean", "p50", "p95", "p99"):
+        judged = points[f"latency_s.{name}"]
+        assert judged.nominal == theory[name]
+        assert judged.ensemble is not None
+        # What nobody asked for moves the steady state by nothing that could be told.
+        assert judged.ensemble["estimate"] == pytest.approx(judged.measured, rel=0.5)
+
+
+def test_the_attribution_of_an_asked_run_has_a_part_for_questions() -> None:
+    run = ran(work.cases(FULL)[0], answer_s=2e-3)
+    (mean,) = (one for one in run.attributions if one.statistic == "mean")
+    parts = {part.cause: part.value_s for part in mean.parts}
+    # 20/s × 2 ms are 4 % of the thread, at three quarters of its limit.
+    assert parts["queries"] > 2e-4
+    assert abs(parts["rest"]) < 1e-6
+
+
+def test_questions_are_counted_by_what_the_thread_did_as_they_came_and_as_they_were_answered() -> None:
+    # Messages from 0 to 1, 2 to 3, 3 to 4 s. Questions come at 0.5 (waits for 1), at 1.5 (waits for nothing), at 2.5
+    # (waits for 3, and is answered late, in the third message), and at 3, when a message has just begun.
+    messages = Trajectory.of([0, 2, 2.5], start_s=[0, 2, 3], finish_s=[1, 3, 4])
+    asked = Trajectory.of([0.5, 1.5, 2.5, 3.0], start_s=[1.0, 1.5, 3.5, 4.0], finish_s=[1.1, 1.6, 3.6, 4.1])
+    assert work.answered(replace(messages, queries=asked)) == {
+        "questions": 4,
+        "came": 3,
+        "meanwhile": 1,
+        "longest_wait_s": 1.0,
+    }
+    assert work.answered(messages)["questions"] == 0
+
+
+@pytest.mark.parametrize("options", [QUICK, FULL])
+def test_facts_and_answer_tell_of_questions_for_each_kind(options: Options) -> None:
+    runs = runs_of(options)
+    facts = work.facts(runs)
+    for kind in facts:
+        asked = next(run for run in runs if run.case.work == kind)
+        assert facts[kind]["questions"] == len(asked.workload.queries_ns)
+        assert 0 < facts[kind]["came"] <= facts[kind]["questions"]
+        assert facts[kind]["meanwhile"] == 0
+        assert 0 < facts[kind]["longest_wait_s"] < 0.0055  # a message and an answer or two
+    told = work.answer(runs, work.judge_points(runs))
+    assert f"Of {sum(found['questions'] for found in facts.values())} questions " in told
+    assert "none of them was answered before that had ended" in told

@@ -17,7 +17,7 @@ from compare.store import read_runs, write_runs
 from compare.verdict import AGREES, DIFFERS, INCONCLUSIVE, Numbers, Point
 from sim import Trajectory
 from sim.estimate import BATCHES, STUDENT
-from tests.compare.runs import calibration, compared
+from tests.compare.runs import calibration, compared, sentence_of
 
 ANSWERS_S = {"copied": 5e-6, "HTTP": 0.0004}
 ALLOCATION = {"when": "lazy", "first_s": 3e-7, "later_s": 7e-8}
@@ -189,6 +189,11 @@ def test_figures_and_answer_are_made_of_any_runs_and_of_their_files_alone(quick:
     assert set(captions) == {"number.png", "popularity.png", "size.png"}
     assert all((tmp_path / name).stat().st_size > 10_000 for name in captions)
     told = workers.answer(again, points)
+    assert sentence_of(told).startswith("No, since all wait for the one thread: mean latency was ")
+    changed = [replace(one, word=DIFFERS) if one.label == "1,000 workers" else one for one in points]
+    assert sentence_of(workers.answer(again, changed)).startswith("It does: mean latency was ")
+    noisy = [replace(one, word=INCONCLUSIVE) for one in points]
+    assert sentence_of(workers.answer(again, noisy)).startswith("Too noisy to say: mean latency was ")
     assert told == workers.answer(runs, points)
     assert f"{2 if quick else 5} of {2 if quick else 5} shown to be within ±5 %" in told
     assert "300 ns" in told or "0.3 µs" in told
