@@ -47,7 +47,9 @@ class Case:
         """How many messages can be in service at once: threads that compute share one GIL, where there is one."""
         if self.threads is None or self.work == "sleep":
             return self.threads or 1
-        return 1 if has_gil() else min(self.threads, os.cpu_count() or 1)
+        at_once = 1 if has_gil() else os.cpu_count() or 1
+        # Of mixed work half is computed: while one computes its half, another can sleep its own.
+        return min(self.threads, 2 * at_once if self.work == "mixed" else at_once)
 
     def document(self) -> dict[str, Any]:
         """Return how it was run, as JSON has it; the workload's own description stands beside it."""

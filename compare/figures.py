@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compare.drawing.waterfall import waterfall
+from compare.drawing.waterfall import beginning, waterfall
 from compare.experiment import Run
 from compare.metric import MEAN
 from sim import Trajectory
@@ -54,7 +54,7 @@ def attribution_figure(directory: Path, runs: Sequence[Run]) -> dict[str, str]:
         shown = [one for one in run.attributions if one.statistic in ("mean", "p99")]
         for axes, one in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True):
             waterfall(axes, one)
-        figure.suptitle(f"{run.label}: from theory to what was measured")
+        figure.suptitle(f"{run.label}: from {beginning(run.attributions[0])} to what was measured")
 
     return draw(directory, "attribution", caption, paint, (11.0, 4.6))
 

@@ -122,7 +122,8 @@ def _in_words(stalls: Sequence[Stall]) -> str:
     if not stalls:
         return ""
     longest = max(stalls, key=lambda stall: stall.lasting_s)
-    others = f", and {len(stalls) - 1} times more" if len(stalls) > 1 else ""
+    more = len(stalls) - 1
+    others = f", and {'once' if more == 1 else f'{more} times'} more" if more else ""
     return f"the machine stalled {seconds(longest.lasting_s)} at {longest.at_s:.3g} s{others}"
 
 

@@ -151,7 +151,8 @@ def drawn_again(directory: Path, name: str, experiment: Experiment, entry: Entry
     """Draw an experiment's figures again from its files, measuring nothing; return its entry."""
     runs = read_runs(directory)
     points = [Point.of_document(point) for point in entry["points"]]
-    return write_entry(directory, name, experiment, entry["hypothesis"], runs, points)
+    again = write_entry(directory, name, experiment, entry["hypothesis"], runs, points)
+    return again | {known: entry[known] for known in ("command",) if known in entry}
 
 
 def cases_of(experiments: dict[str, Experiment], options: Options) -> list[Case]:

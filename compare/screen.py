@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from compare.calibrate import Calibration
+from compare.experiment import in_short
 from compare.metric import TIME
 from compare.progress import clock
 from compare.verdict import AGREES, DIFFERS, INCONCLUSIVE, Point
@@ -82,7 +83,7 @@ def show_experiment(console: Console, entry: dict[str, Any], points: Sequence[Po
     console.print(f"\n[bold]{entry['name']}[/bold]: {entry['question']}\n")
     console.print(experiment_table(points))
     console.print()
-    _print_hanging(console, entry["answer"], ("Answer  ", "bold"), " " * 8)
+    _print_hanging(console, in_short(entry["answer"]), ("Answer  ", "bold"), " " * 8)
 
 
 def _print_hanging(console: Console, text: str, first: str | tuple[str, str], rest: str) -> None:

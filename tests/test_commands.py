@@ -1,5 +1,6 @@
 """The command lines, as a user types them: what they print, what they refuse, and in how many words."""
 
+import contextlib
 import json
 import os
 import re
@@ -8,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from compare.__main__ import main as compare
+from real.__main__ import main as measure
 from sim import Workload
 from sim.__main__ import main as predict
 from sim.command import UsageError
@@ -249,39 +252,75 @@ CASES += [
 CASES += [("compare", flags, quoted) for flags, quoted in ONLY["compare"]]
 
 
-@pytest.mark.parametrize(
-    ("package", "flags", "quoted"), CASES, ids=lambda value: " ".join(value) if isinstance(value, list) else value
-)
+MAINS: dict[str, Callable[[Sequence[str]], None]] = {"sim": predict, "real": measure, "compare": compare}
+# What a process makes of a complaint is one function, so that a few show it: of the parser, a value, a file, a place.
+BY_PROCESS = (["--unknown"], ["--workers", "0"], ["--arrivals", "trace:bad.csv"], ["--out", "bad.csv/results"])
+PROCESS_CASES = [case for case in CASES if any(case[1][-len(flags) :] == flags for flags in BY_PROCESS)]
+
+
+@contextlib.contextmanager
+def left_as_it_was(place: Path, flags: list[str]) -> Iterator[None]:
+    """A directory with the files that bad input names, to which nothing comes and from which nothing goes."""
+    (place / "bad.csv").write_text("12.5\noops\n" if "empirical" not in str(flags) else "-1\n")
+    (place / "directory.png").mkdir()
+    before = sorted(place.rglob("*"))
+    with contextlib.chdir(place):
+        yield
+    assert sorted(place.rglob("*")) == before
+
+
+def named(value: str | list[str]) -> str:
+    return " ".join(value) if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize(("package", "flags", "quoted"), CASES, ids=named)
+def test_bad_input_is_a_complaint_of_one_line(
+    package: str, flags: list[str], quoted: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with left_as_it_was(tmp_path, flags), pytest.raises(UsageError) as complaint:
+        MAINS[package](flags)
+    assert "\n" not in str(complaint.value)
+    assert quoted in str(complaint.value)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("package", "flags", "quoted"), PROCESS_CASES, ids=named)
 def test_bad_input_gets_one_line_and_exit_2(package: str, flags: list[str], quoted: str, tmp_path: Path) -> None:
-    (tmp_path / "bad.csv").write_text("12.5\noops\n" if "empirical" not in str(flags) else "-1\n")
-    (tmp_path / "directory.png").mkdir()
-    before = sorted(tmp_path.iterdir())
-    result = run(package, *flags, cwd=tmp_path)
+    with left_as_it_was(tmp_path, flags):
+        result = run(package, *flags, cwd=tmp_path)
     assert result.returncode == 2, result.stdout + result.stderr
     assert result.stdout == ""
+    assert result.stderr.startswith(f"{package}: ")
     assert result.stderr.count("\n") == 1
     assert quoted in result.stderr
     assert "Traceback" not in result.stderr
-    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_each_command_complains_of_each_kind_of_bad_input_in_its_own_process() -> None:
+    assert len(PROCESS_CASES) == len(BY_PROCESS) * len(MAINS)
 
 
 kinds = st.sampled_from(["poisson", "deterministic", "bursty", "bursty:9:0.1"])
 services = st.sampled_from(["deterministic", "exponential", "lognormal:2", "lognormal:50"])
 numbers = st.sampled_from(["0", "1e-308", "1e-9", "0.5", "1", "40", "199", "200", "5e3", "1e6", "nan"])
-flag_combinations = st.fixed_dictionaries(
-    {"--messages": st.sampled_from(["1", "2", "30", "200"])},
-    optional={
-        "--rate": numbers,
-        "--service-ms": numbers,
-        "--arrivals": kinds,
-        "--service": services,
-        "--query-rate": st.sampled_from(["0", "1", "300", "4000"]),
-        "--query-ms": st.sampled_from(["0.01", "1", "100"]),
-        "--query-policy": st.sampled_from(["first", "fifo", "idle"]),
-        "--order": st.sampled_from(["fifo", "round-robin", "per-worker"]),
-        "--inbox": st.sampled_from(["1", "7"]),
-        "--seed": st.sampled_from(["0", "9223372036854775807"]),
-    },
+of_messages = {
+    "--rate": numbers,
+    "--service-ms": numbers,
+    "--arrivals": kinds,
+    "--service": services,
+    "--order": st.sampled_from(["fifo", "round-robin", "per-worker"]),
+    "--inbox": st.sampled_from(["1", "7"]),
+    "--seed": st.sampled_from(["0", "9223372036854775807"]),
+}
+of_queries = {
+    "--query-rate": st.sampled_from(["0", "1", "300", "4000"]),
+    "--query-ms": st.sampled_from(["0.01", "1", "100"]),
+    "--query-policy": st.sampled_from(["first", "fifo", "idle"]),
+}
+flag_combinations = st.one_of(
+    st.fixed_dictionaries({"--messages": st.sampled_from(["1", "2", "30"])}, optional=of_messages | of_queries),
+    # Beside so many, a band would take seconds to ask so many queries in.
+    st.fixed_dictionaries({"--messages": st.just("200")}, optional=of_messages),
 )
 
 

@@ -28,6 +28,8 @@ def test_every_command_of_the_readme_runs(command: str, tmp_path: Path) -> None:
         words.append("--help")
     if "sim coverage" in command:  # takes minutes with as many runs as the table in the README needs
         words += ["--runs", "20"]
+    if "--duration" in words:  # that much time would pass
+        words[words.index("--duration") + 1] = "1"
     (tmp_path / "requests.csv").write_text("timestamp\n" + "\n".join(f"{k / 50}" for k in range(50)))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     result = subprocess.run(
@@ -61,7 +63,7 @@ def test_the_server_of_the_readme_serves_those_who_send_and_ask() -> None:
             for command in others:
                 for address, found in zip(ADDRESSES, free, strict=True):
                     command = command.replace(address, found)  # noqa: PLW2901
-                command = re.sub(r"--duration \d+", "--duration 2", command)  # noqa: PLW2901
+                command = re.sub(r"--duration \d+", "--duration 1", command)  # noqa: PLW2901
                 words = [sys.executable, *shlex.split(command)[1:]]
                 result = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
                 assert result.returncode == 0, result.stderr

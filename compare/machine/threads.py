@@ -30,7 +30,7 @@ EXAMPLES = """examples:
   python -m compare.machine.threads --threads 4 --work sleep --rate 1000 --messages 400
   python -m compare.machine.threads --threads 4 --work cpu --rate 1000 --messages 400
 """
-WORKS, MOST_THREADS = ("sleep", "cpu"), 100
+WORKS, MOST_THREADS = ("sleep", "cpu", "mixed"), 100
 # How long what a message takes alone is looked at, and how often at most.
 _ALONE_S, _ALONE = 0.2, 31
 # Until second 0: time to start the threads.
@@ -61,7 +61,9 @@ def main(argv: Sequence[str]) -> None:
     add_workload_flags(parser)
     group = parser.add_argument_group("the threads")
     group.add_argument("--threads", metavar="N", default="1", help="how many [1]")
-    group.add_argument("--work", metavar="KIND", default="sleep", help="what processing is: sleep or cpu [sleep]")
+    group.add_argument(
+        "--work", metavar="KIND", default="sleep", help="what processing is: sleep, cpu or mixed [sleep]"
+    )
     output = parser.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
     output.add_argument("--out", metavar="DIR", help="write trajectory.csv there")

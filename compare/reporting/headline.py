@@ -19,7 +19,10 @@ def headline(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return (what it is about, the sentence), three of them."""
     entries = summary["experiments"]
     return [
-        ("How good the predictions were", " ".join([*predicted(summary["accuracy"]), IN_PRINT])),
+        (
+            "How good the predictions were",
+            " ".join([*predicted(summary["accuracy"]), *held(summary.get("inside_band")), IN_PRINT]),
+        ),
         ("Where theory alone misses", " ".join(theory_alone(entries))),
         ("What the machine did", " ".join(machine(entries, summary["calibrations"]))),
     ]
@@ -33,6 +36,13 @@ def predicted(accuracy: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         return
     told = "; ".join(f"with {work} work {_apart(accuracy[work])}" for work in works)
     yield f"Measured against predicted on the same arrivals, in the median of runs up to a utilization of 0.9: {told}."
+
+
+def held(inside_band: Mapping[str, int] | None) -> Iterator[str]:
+    """Say how many latencies lay inside their band: a band that is right holds 95 % of them."""
+    if inside_band and inside_band["of"]:
+        share = percent(inside_band["inside"] / inside_band["of"])
+        yield f"Of {inside_band['of']} latencies {inside_band['inside']} ({share}) lay inside their band of 95 %."
 
 
 def _apart(of: Mapping[str, Any]) -> str:

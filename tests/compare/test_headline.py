@@ -76,3 +76,9 @@ def test_what_the_machine_did_is_counted_over_all_runs() -> None:
     quiet = sentences(summary(calibrations=[calibration() | {"drift": None}]))[2]
     assert "of 1 run none had to be repeated" in quiet
     assert "drifted" not in quiet
+
+
+def test_it_is_told_how_many_latencies_lay_inside_their_band() -> None:
+    first = sentences(summary(inside_band={"inside": 171, "of": 180}))[0]
+    assert "Of 180 latencies 171 (95 %) lay inside their band of 95 %." in first
+    assert "inside" not in sentences(summary(inside_band={"inside": 0, "of": 0}))[0]

@@ -1,5 +1,7 @@
 """What the instruments say of a run, on timelines computed by hand."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -117,62 +119,96 @@ def test_whoever_does_not_say_when_they_sent_is_taken_to_have_sent_no_later_than
     assert sent_s.tolist() == [5e-9, 12e-9]
 
 
-def test_the_widest_screen_is_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+def widest() -> dict[str, Any]:
+    """A measurement whose numbers take as much room as any."""
     times = dict.fromkeys(("mean", "p50", "p95", "p99", "max"), 0.0123456)
     spell = {"spells": 1_234_567, "total_s": 1e4, "longest_s": 1234.5}
-    show(
-        {
-            "workload": {"rate_per_s": 123_456.0, "service_s": 0.012345},
-            "measured": {
-                **dict.fromkeys(("latency_s", "wait_s", "processing_s"), times),
-                "source_blocked": {"wait_s": times, "fraction": 0.987654},
-                "queries": {"latency_s": times},
-                "utilization": 123.456,
-                "queue_growth_per_s": 12_345.6,
-                "throughput_per_s": 123_456.7,
-                "busy_fraction": 0.9876,
-                "queue_length": {"mean": 123_456.7, "max": 1_234_567, "at_last_arrival": 1_234_567},
-            },
-            "environment": {
-                "cores": 128,
-                "threads": 1,
-                "stolen_s": 0.123,
-                "run_delay_s": 0.123,
-                "involuntary_switches": 123_456,
-                "gc_pauses": {"count": 12_345, "total_s": 1.2345},
-            },
-            "instruments": {
-                **dict.fromkeys(("cpu_s", "dispatch_s", "source_late_s", "overshoot_s"), times),
-                "cpu_share": 0.987,
-                "capacity_per_s": 12_345.6,
-                "hold_s": 0.0123456,
-                "on_the_way": 123_456,
-                "blocked": spell,
-                "unanswered": spell,
-                "over_time": {"queue_length": [1_234_567] * 40, "throughput_per_s": [1.0] * 40, "step_s": 1.0},
-                "allocation": {"when": "lazy", "first_s": 1.23e-6, "later_s": 1e-7},
-                "measuring_s": 1.23e-6,
-            },
-            "run": {
-                "stopped": True,
-                "received": 123_456_789,
-                "processed": 123_456_700,
-                "left": 89,
-                "workers": 100_000,
-                "asked_left": 123_456,
-                "failed": 12,
-                "kept": 100_000,
-                "percentiles": "within 0.5 %",
-                "clients": 12_345,
-                "bytes": 12_345_678_901,
-                "rejected": {"not JSON": 123_456, "not a message": 123_456},
-                "cut_off": 123,
-                "foreign_timestamps": 123_456_789,
-                "refused_s": 12_345.6,
-                "complaints": ["127.0.0.1:12345, byte 1234567890: " + "x" * 200] * 3,
-            },
-        }
-    )
+    return {
+        "workload": {"rate_per_s": 123_456.0, "service_s": 0.012345},
+        "measured": {
+            **dict.fromkeys(("latency_s", "wait_s", "processing_s"), times),
+            "source_blocked": {"wait_s": times, "fraction": 0.987654},
+            "queries": {"latency_s": times},
+            "utilization": 123.456,
+            "queue_growth_per_s": 12_345.6,
+            "throughput_per_s": 123_456.7,
+            "busy_fraction": 0.9876,
+            "queue_length": {"mean": 123_456.7, "max": 1_234_567, "at_last_arrival": 1_234_567},
+        },
+        "environment": {
+            "cores": 128,
+            "threads": 1,
+            "stolen_s": 0.123,
+            "run_delay_s": 0.123,
+            "involuntary_switches": 123_456,
+            "gc_pauses": {"count": 12_345, "total_s": 1.2345},
+        },
+        "instruments": {
+            **dict.fromkeys(("cpu_s", "dispatch_s", "source_late_s", "overshoot_s"), times),
+            "cpu_share": 0.987,
+            "capacity_per_s": 12_345.6,
+            "hold_s": 0.0123456,
+            "on_the_way": 123_456,
+            "blocked": spell,
+            "unanswered": spell,
+            "over_time": {"queue_length": [1_234_567] * 40, "throughput_per_s": [1.0] * 40, "step_s": 1.0},
+            "allocation": {"when": "lazy", "first_s": 1.23e-6, "later_s": 1e-7},
+            "measuring_s": 1.23e-6,
+        },
+        "run": {
+            "stopped": True,
+            "received": 123_456_789,
+            "processed": 123_456_700,
+            "left": 89,
+            "workers": 100_000,
+            "asked_left": 123_456,
+            "failed": 12,
+            "kept": 100_000,
+            "percentiles": "within 0.5 %",
+            "clients": 12_345,
+            "bytes": 12_345_678_901,
+            "rejected": {"not JSON": 123_456, "not a message": 123_456},
+            "cut_off": 123,
+            "foreign_timestamps": 123_456_789,
+            "refused_s": 12_345.6,
+            "complaints": ["127.0.0.1:12345, byte 1234567890: " + "x" * 200] * 3,
+        },
+    }
+
+
+def test_the_widest_screen_is_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    show(widest())
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) > 25
     assert [line for line in lines if len(line) > 80] == []
+
+
+@pytest.mark.parametrize(
+    ("rate_per_s", "utilization", "processed", "hold_s", "overloaded"),
+    [
+        # Eight messages may come within the time of five; but 150 a second of 5 ms each can be done for ever.
+        (150.0, 1.6, 8, 0.005, False),
+        (150.0, 1.6, 8, 0.007, True),
+        (300.0, 1.5, 8, 0.005, True),
+        (300.0, 0.9, 8, 0.005, False),
+        # Nobody told the rate: it takes many messages to tell.
+        (None, 1.6, 99, 0.005, False),
+        (None, 1.6, 100, 0.005, True),
+        (None, 0.9, 100, 0.005, False),
+    ],
+)
+def test_a_short_run_of_what_can_be_done_is_not_called_overloaded(
+    capsys: pytest.CaptureFixture[str],
+    rate_per_s: float | None,
+    utilization: float,
+    processed: int,
+    hold_s: float,
+    overloaded: bool,
+) -> None:
+    document = widest()
+    document["workload"]["rate_per_s"] = rate_per_s
+    document["measured"]["utilization"] = utilization
+    document["run"] |= {"processed": processed, "kept": processed}
+    document["instruments"]["hold_s"] = hold_s
+    show(document)
+    assert ("OVERLOADED" in capsys.readouterr().out) == overloaded
