@@ -24,10 +24,11 @@ BUSY_LOAD, RARE_LOAD = 2.0, 0.3
 BUSY_SHARE = 2 / 3  # of the time: what every other run hangs on is a busy thread
 LEAST_BUSY, LEAST_RARE = 80, 40  # messages
 BEYOND = 0.2  # of the median: nobody's work takes so much longer than it did all the other times
-# How fast a machine is woken wanders by a percent from second to second, and hardly less from ten seconds to the next
-# ten: what is drawn together lasts so long, a run is as far off as such a stretch is (see `sim.bands.Wander`), and the
-# latest calibrations count together.
-ALIKE_S, LEAST_STRETCHES, KEPT = 0.5, 4, 3
+# How fast a machine is woken wanders over all times: what is drawn together lasts so long, and the latest calibrations
+# count together. Longer means scatter hardly less: on a shared virtual machine those of twelve seconds by 18 µs, where
+# those of a quarter of a second within them did by 21.5 µs. So most of the variance of such stretches is a run's own.
+ALIKE_S, LEAST_STRETCHES, KEPT = 0.25, 4, 3
+A_RUNS_OWN = 0.7
 QUESTIONS_PER_S, QUESTIONS = 150.0, 150
 
 Measure = Callable[[Case], Measurement]
@@ -154,7 +155,7 @@ def wandering(samples: HoldSamples) -> HoldSamples:
     hold_s, alike = samples.dispatch_s + samples.processing_s, samples.alike or 1
     whole = len(hold_s) // alike
     stretches_s = hold_s[: whole * alike].reshape(whole, alike).mean(axis=1)  # what is left over at the end is none
-    return replace(samples, wander=Wander.of(stretches_s))
+    return replace(samples, wander=Wander.of(stretches_s, A_RUNS_OWN))
 
 
 def body(begin_s: Seconds, held_s: Seconds, stalls: tuple[Stall, ...]) -> npt.NDArray[np.bool_]:

@@ -101,9 +101,10 @@ class Wander:
     freedom: int
 
     @classmethod
-    def of(cls, stretches_s: Seconds) -> "Wander":
-        """Return what the means of stretches tell, shape (k,), k ≥ 2."""
-        return cls(float(stretches_s.std(ddof=1) / stretches_s.mean()), len(stretches_s) - 1)
+    def of(cls, stretches_s: Seconds, own: float = 1.0) -> "Wander":
+        """Return what the means of stretches tell, shape (k,), k ≥ 2; `own`: of their variance, a whole run's part."""
+        share = float(stretches_s.std(ddof=1) / stretches_s.mean())
+        return cls(share * own**0.5, len(stretches_s) - 1)
 
     def drawn(self, rng: np.random.Generator) -> float:
         """Draw by how many times longer a run's messages take."""
