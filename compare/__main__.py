@@ -5,7 +5,6 @@ import os
 import shlex
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -41,7 +40,7 @@ from compare.summary import SUMMARY, report_again
 from sim import InvalidWorkload, RecordingError
 from sim.command import Parser, UsageError, as_typed, out_directory, run_command
 from sim.files import json_text
-from sim.flags import add_workload_flags, workload_from, workload_words
+from sim.flags import add_workload_flags, complaints, workload_from, workload_words
 from sim.workload import Workload
 
 ALL_FLAGS = ["--service-ms", "--arrivals", "--workers", "--popularity", "--seed"]
@@ -67,12 +66,13 @@ def _experiments(argv: Sequence[str]) -> None:
     _add_ends(parser)
     args = parser.parse(argv)
     wanted = _wanted(args.experiment)
-    options = replace(_options(_workload(args), quick=args.quick), trace=_trace(args.trace, wanted))
+    options = replace(_options(workload_from(args), quick=args.quick), trace=_trace(args.trace, wanted))
     injection = injection_from(args.inject)
     if injection and "gil" in wanted:  # whose threads are no processor
         raise UsageError(f"--inject {injection.described} with {args.experiment}: not for gil; name another experiment")
     out = _out(args.out)
     _check_time(wanted, options, args)
+    injection.check(case.workload for case in cases_of(wanted, options))
     session = Session(wanted, options, injection, as_typed("compare", argv), out, args.resume)
     _run(session, as_json=args.json, check=args.check)
 
@@ -85,11 +85,12 @@ def _point(argv: Sequence[str]) -> None:
     parser.add_argument("--quick", action="store_true", help="a shorter calibration")
     _add_ends(parser)
     args = parser.parse(argv)
-    workload = _workload(args)
+    workload = workload_from(args)
     wanted: dict[str, Experiment] = {"point": point_of(workload, args.work)}
     options, injection = _options(workload, quick=args.quick), injection_from(args.inject)
     out = _out(args.out, "point")
     _check_time(wanted, options, args)
+    injection.check([workload])
     _run(Session(wanted, options, injection, as_typed("compare", argv), out), as_json=args.json, check=args.check)
 
 
@@ -150,25 +151,9 @@ def _wanted(experiment: str) -> dict[str, Experiment]:
     known = experiments.names()
     if experiment not in (*known, "all"):
         raise UsageError(
-            f"{experiment}: no such experiment; give all, list, point, report or one of {', '.join(known)}"
+            f"{experiment or repr('')}: no such experiment; give all, list, point, report or one of {', '.join(known)}"
         )
     return {name: experiments.load(name) for name in (known if experiment == "all" else [experiment])}
-
-
-def _workload(args: argparse.Namespace) -> Workload:
-    """Return the workload; a complaint that names no flag is about the recording that it was to play."""
-    try:
-        return workload_from(args)
-    except UsageError as error:
-        if str(error).startswith("--"):
-            raise
-        raise _of_recording(args, error) from None
-
-
-def _of_recording(args: argparse.Namespace, error: ValueError) -> UsageError:
-    remedy = "" if ";" in str(error) else "; give another file"
-    flag = f"--arrivals {args.arrivals.partition(':')[0]}:" if args.arrivals else ""
-    return UsageError(f"{flag}{error}{remedy}")
 
 
 def _trace(trace: str | None, wanted: Iterable[str]) -> str | None:
@@ -200,16 +185,10 @@ def _options(workload: Workload, *, quick: bool) -> Options:
 
 
 def _out(text: str, *below: str) -> Path:
-    """Return where files go, and leave nothing there; UsageError where none can be made, whatever permissions say."""
-    try:
-        out_directory(text)  # which complains of what was typed, without what is below
-        out = Path(text, *below)
-        out_directory(str(out))
-        there = next(place for place in (out, *out.absolute().parents) if place.exists())
-        tempfile.TemporaryDirectory(prefix=".compare-", dir=there).cleanup()
-        out.joinpath(SUMMARY).exists()  # of a name that is too long, this is the first complaint
-    except OSError as error:
-        raise UsageError(f"--out {text}: cannot be written ({error.strerror}); give another directory") from None
+    """Return where files go; UsageError where none can be made."""
+    out_directory(text)  # which complains of what was typed, without what is below
+    out = Path(text, *below)
+    out_directory(str(out))
     return out
 
 
@@ -223,10 +202,8 @@ def _check_time(wanted: dict[str, Experiment], options: Options, args: argparse.
     def takes_s(asked: Options) -> float:
         return planned_s(cases_of(wanted, asked), quick=asked.quick, seed=asked.seed)
 
-    try:
+    with complaints(args):
         check_time(f"{shlex.join(typed) or '--service-ms 5 (the default)'}: {what}", takes_s, options, others)
-    except RecordingError as error:
-        raise _of_recording(args, error) from None
 
 
 def _run(session: Session, *, as_json: bool, check: bool) -> None:

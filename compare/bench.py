@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,10 +18,11 @@ from compare.predict import Prediction, predict
 from compare.progress import Watch
 
 CALIBRATION_S, QUICK_CALIBRATION_S = 6.0, 3.0
+MANY = 10  # runs of a quick comparison that hang on one calibration: it takes as long as in any other then
 RENEWED_S = 100.0  # a machine is another one after some minutes
 AGAIN = 0.5  # of that, at the end: to notice a machine that drifted takes less than to predict from it
 REPEATS = 2  # of a run over the noise limit, at most
-REPEATED = 0.15  # of the time planned may be spent on them, so that a comparison ends about when it said it would
+REPEATED = 0.1  # of the time planned may be spent on them, so that a comparison ends about when it said it would
 
 Kind = tuple[str, float]  # of work, and its service time (s)
 Manner = tuple[bool, bool, int]  # of asking: over HTTP, on connections that are kept, about so many keys
@@ -38,7 +40,8 @@ class Bench:
         self.buffers: dict[Kind, Buffers] = {}
         self.buffers_afterwards: dict[Kind, Buffers] = {}
         self._fillings: dict[Kind, Case] = {}
-        self._canary, self._seed, self._seconds = canary, seed, calibration_s(quick=quick)
+        self._canary, self._seed, self._quick = canary, seed, quick
+        self._runs: Counter[Kind] = Counter()
         self._repeats_left_s = 0.0
 
     def keep(self, made: Iterable[Calibration]) -> None:
@@ -47,7 +50,8 @@ class Bench:
             self.made.setdefault((one.work, one.service_s), []).append(one)
 
     def allow(self, wanted: Sequence[Case]) -> None:
-        """Fix how much time may be spent on repeats, of all these cases together."""
+        """Fix how long calibrations take, and how much time may be spent on repeats, for all these cases together."""
+        self._runs = Counter(case.calibration for case in wanted)
         longest_s = max(map(expected_s, wanted), default=0.0)
         self._repeats_left_s = max(REPEATED * self.watch.planned_s, REPEATS * longest_s)
 
@@ -56,7 +60,7 @@ class Bench:
         first = []
         for case in wanted:
             if case.calibration not in self.made:
-                first.append(self._calibrated(case.calibration, "calibrating", self._seconds))
+                first.append(self._calibrated(case.calibration, "calibrating"))
                 self.made[case.calibration] = first[-1:]
             manner = manner_of(case)
             if manner is not None and manner not in self.answers:
@@ -75,13 +79,13 @@ class Bench:
             case.calibration for case in wanted if not 0.0 <= now_s - self.made[case.calibration][-1].at_s <= RENEWED_S
         }
         for kind in sorted(old):
-            self.watch.more(_calibrating_s(kind, AGAIN * self._seconds, self._seed))
-            self.made[kind].append(self._calibrated(kind, "calibrating anew", AGAIN * self._seconds))
+            self.watch.more(_calibrating_s(kind, AGAIN * self._lasting_s(kind), self._seed))
+            self.made[kind].append(self._calibrated(kind, "calibrating anew", AGAIN))
 
     def calibrate_again(self) -> None:
         """Repeat the calibrations of messages, to notice a machine that has become another one."""
         for kind in self.made:
-            self.afterwards[kind] = self._calibrated(kind, "calibrating again", AGAIN * self._seconds)
+            self.afterwards[kind] = self._calibrated(kind, "calibrating again", AGAIN)
         for kind in self._fillings:
             self.buffers_afterwards[kind] = self._filled(kind, "calibrating again")
 
@@ -138,8 +142,11 @@ class Bench:
             found.append(before.document() | {"made": times, "afterwards": after and after.document(), "drift": drift})
         return found
 
-    def _calibrated(self, kind: Kind, what: str, seconds: float) -> Calibration:
-        planned = cases(*kind, seconds, self._seed)
+    def _lasting_s(self, kind: Kind) -> float:
+        return calibration_s(self._runs[kind], quick=self._quick)
+
+    def _calibrated(self, kind: Kind, what: str, part: float = 1.0) -> Calibration:
+        planned = cases(*kind, part * self._lasting_s(kind), self._seed)
         if kind in self.made:
             first, second = (replace(case, pace_per_s=self.made[kind][-1].pace_per_s) for case in planned)
             planned = first, second
@@ -156,9 +163,9 @@ class Bench:
         return found
 
 
-def calibration_s(*, quick: bool) -> float:
-    """Return how long a calibration is to take, s."""
-    return QUICK_CALIBRATION_S if quick else CALIBRATION_S
+def calibration_s(runs: int, *, quick: bool) -> float:
+    """Return how long a calibration is to take on which so many runs hang, s."""
+    return QUICK_CALIBRATION_S if quick and runs < MANY else CALIBRATION_S
 
 
 def _calibrating_s(kind: Kind, seconds: float, seed: int) -> float:
@@ -180,10 +187,13 @@ def can_be_full(case: Case) -> bool:
 def planned_s(wanted: Iterable[Case], *, quick: bool, seed: int) -> float:
     """Return about how long calibrating for, and measuring, these cases takes, s; without repeats."""
     every = list(wanted)
-    kinds = {case.calibration for case in every}
+    kinds = Counter(case.calibration for case in every)
     manners = {manner: case for case in every if (manner := manner_of(case)) is not None}
-    seconds = calibration_s(quick=quick)
-    twice = sum(_calibrating_s(kind, part * seconds, seed) for kind in kinds for part in (1.0, AGAIN))
+    twice = sum(
+        _calibrating_s(kind, part * calibration_s(runs, quick=quick), seed)
+        for kind, runs in kinds.items()
+        for part in (1.0, AGAIN)
+    )
     asking = sum(expected_s(answering_case(case, seed)) for case in manners.values())
     over_tcp = {case.calibration: case for case in every if can_be_full(case)}
     filling = 2 * sum(expected_s(filling_case(case, seed)) for case in over_tcp.values())

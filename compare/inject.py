@@ -1,10 +1,11 @@
 """Injections: a server made different from what was predicted, to see that a difference is seen."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from sim.checks import BOUNDS
 from sim.command import UsageError
-from sim.workload import ORDERS
+from sim.workload import ORDERS, Workload
 
 REMEDY = "write service=1.05 (times slower), dispatch-ms=0.3 (more of it) or order=round-robin"
 
@@ -34,6 +35,16 @@ class Injection:
             pairs["--order"] = self.order
         return [word for pair in pairs.items() for word in pair]
 
+    def check(self, workloads: Iterable[Workload]) -> None:
+        """Refuse, before anything is calibrated, what would make a workload one that cannot be run."""
+        bounds = BOUNDS["service_s"]
+        for service_s in sorted({workload.service_s or 0.0 for workload in workloads}):
+            if not bounds.low <= service_s * self.service <= bounds.high:
+                raise UsageError(
+                    f"--inject {self.described}: messages of {service_s * 1e3:g} ms would take "
+                    f"{service_s * self.service * 1e3:g} ms; write a number that leaves 1e-3 to 1e5 ms"
+                )
+
     @property
     def described(self) -> str:
         """What is injected, as it was typed."""
@@ -57,6 +68,8 @@ def injection_from(words: Sequence[str]) -> Injection:
     found: dict[str, object] = {}
     for word in words:
         name, _, text = word.partition("=")
+        if name.replace("-", "_") in found:
+            raise UsageError(f"--inject {word}: {name} is given twice; give it once")
         if name == "order" and text in ORDERS:
             found["order"] = text
         elif name in ("service", "dispatch-ms") and (number := _positive(text)):

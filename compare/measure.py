@@ -21,7 +21,7 @@ from sim.command import as_typed
 from sim.flags import FLAGS, flags_of
 from sim.recording import NS
 
-OVERHEAD_S = 0.7  # starting the interpreter, making the messages, writing the trajectory
+OVERHEAD_S = 0.5  # starting the interpreter, making the messages, writing the trajectory
 _MAKING_S = 2.5e-5  # of each message, before the run and after it
 _LONGER_S = 1.5e-4  # a sleep takes a tenth of a millisecond longer than asked for, on most machines
 ASKER_STARTS_S = 1.2  # so much of a run passes before the first question, and with the last answer

@@ -34,7 +34,7 @@ RULES = (
 )
 
 LOADS, QUICK_LOADS = (0.25, 0.5, 0.75, 0.9, 1.5), (0.75, 1.5)  # shares of the nominal limit
-SECONDS, QUICK_SECONDS = 8.0, 2.6  # the thread is given work for so long; of it 1.2 s are not asked in
+SECONDS, QUICK_SECONDS = 7.5, 2.6  # the thread is given work for so long; of it 1.2 s are not asked in
 PER_S = 60.0  # questions: enough of them for a p99, and less than 2 % of the thread
 # What they cost is looked at where they are as many as in the calibration: rare ones find the machine asleep.
 BESIDE_LOAD, OFTEN_PER_S = 0.75, 150.0

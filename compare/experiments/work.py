@@ -39,7 +39,7 @@ RULES = (
 COMPUTES = {"sleep": 0.0, "cpu": 1.0, "mixed": 0.5, "precise": 1.0}
 QUICK_WORKS = ("sleep", "cpu", "precise")
 STEADY_LOAD, LIMIT_LOAD = 0.75, 5.0  # as shares of the nominal limit
-MESSAGES, QUICK_MESSAGES = 1500, 130  # of a run below the limit
+MESSAGES, QUICK_MESSAGES = 1300, 130  # of a run below the limit
 AT_LIMIT, QUICK_AT_LIMIT = 550, 70  # and of one above it
 SHARE_TOLERANCE, WAKING_S = 0.05, 1e-4
 # Of a steady run: questions a second, and what theory takes a copy of a state for.

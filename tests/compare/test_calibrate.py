@@ -122,9 +122,9 @@ def calibrated(found: HoldSamples) -> Calibration:
 
 
 def test_a_run_wanders_by_as_much_as_stretches_of_its_calibration_do() -> None:
-    # Six stretches that differ by 0.5 %, and a run that is off in all its messages by its part of that. 200 machines; of the
-    # means of their runs 95 % are to be within the band. Fewer than 180 are held once in some thousand times. Without
-    # wandering the band knows nothing of the run's own time, and holds far fewer.
+    # Six stretches that differ by 0.5 %, and a run that is off in all its messages by its part of that. 200 machines:
+    # of the means of their runs 95 % are to be within the band. Fewer than 180 are held once in some thousand times.
+    # Without wandering the band knows nothing of the run's own time, and holds far fewer.
     rng, held = np.random.default_rng(20), {"wandering": 0, "without": 0}
     for _ in range(200):
         known = calibrated(stretches(0.005 * (1 + 0.005 * rng.standard_normal(6)))).samples
