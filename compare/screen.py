@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """examples:
   python -m compare list                  the experiments
-  python -m compare all                   every experiment, about 13 minutes
+  python -m compare all                   every experiment, about 12 minutes
   python -m compare all --quick           fewer and shorter runs, 2.5 minutes
   python -m compare throughput            one experiment
   python -m compare throughput --arrivals trace:requests.csv
