@@ -110,9 +110,13 @@ def report_again(out: Path, load: Callable[[str], Experiment]) -> Entry:
         summary: Entry = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UsageError(f"{out / SUMMARY}: not there; run python -m compare all first, or give --out") from None
+    except OSError as error:
+        raise UsageError(f"{out / SUMMARY}: {error.strerror}; measure again, or give --out") from None
     except ValueError as error:
         raise UsageError(f"{out / SUMMARY}: {error}; measure again, or give --out") from None
     try:
+        if not {"environment", "options", "calibrations", "inject", "command"} <= set(summary):
+            raise KeyError
         named = [(entry["name"], load(entry["name"]), entry) for entry in summary["experiments"]]
     except (KeyError, TypeError):
         raise UsageError(f"{out / SUMMARY}: is no summary of a comparison; measure again, or give --out") from None

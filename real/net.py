@@ -64,7 +64,7 @@ class Intake:
         self._clients: dict[socket.socket, Client] = {}
         self._received: deque[Ticket[Message]] = deque()
         self._unfinished: dict[int, None] = {}  # numbers, in order
-        self._refused: dict[socket.socket, None] = {}  # clients that were not read when they had something to say
+        self._refused: dict[socket.socket, int] = {}  # clients not read when they had something to say: last round
         self._refused_since_ns = self._read_turn = 0
 
     def listen(self, address: tuple[str, int]) -> tuple[str, int]:
@@ -123,12 +123,19 @@ class Intake:
             self._refused_no_more(now_ns)
         elif self._read_turn != self._sockets.turns:  # else what stands was read in this very turn
             self._refused_since_ns = self._refused_since_ns or now_ns
-        if self._received or next(iter(self._refused), client) is not client:
-            self._refused.setdefault(client)
+        if self._received or self._first_refused(client) is not client:
+            self._refused[client] = self._sockets.rounds
             return False
         self._refused.pop(client, None)
         self._read_turn = self._sockets.turns
         return True
+
+    def _first_refused(self, otherwise: socket.socket) -> socket.socket:
+        """Return whose turn it is. Who was not ready in all the last round has nothing to say, and holds up nobody."""
+        rounds, refused = self._sockets.rounds, self._refused
+        while (first := next(iter(refused), otherwise)) is not otherwise and refused[first] < rounds - 1:
+            del refused[first]
+        return first
 
     def refused_by(self, now_ns: int) -> int:
         """Return how long clients were refused so far, ns, the present spell included."""
@@ -139,7 +146,7 @@ class Intake:
             self.refused_ns += now_ns - self._refused_since_ns
             self._refused_since_ns = 0
 
-    def sweep(self, now_ns: int) -> None:
+    def sweep(self, heard_ns: int) -> None:
         """Let them be: a client may be silent for as long as it likes."""
 
     def close(self) -> None:
@@ -200,7 +207,8 @@ class Intake:
         except Rejected as rejected:
             if rejected.reason != "unknown worker":
                 client.nonsense += 1
-                client.nonsense_bytes += len(line)
+                # Of a line that is too long a part, however its bytes have come: it is rejected by itself.
+                client.nonsense_bytes += CHUNK if length > LONGEST_LINE else length
             self.rejected[rejected.reason] += 1
             if len(self.complaints) < SHOWN_COMPLAINTS:
                 self.complaints.append(f"{client.peer}, byte {offset}: {rejected}")

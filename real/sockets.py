@@ -9,7 +9,9 @@ import os
 import select
 import selectors
 import socket
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from real.clock import COARSE_NS, LONGEST_NS, SPIN_NS, Clock
 
@@ -21,14 +23,32 @@ READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _FULL = {errno.EMFILE, errno.ENFILE}
 
 
+def _spare() -> int:
+    return os.open(os.devnull, os.O_RDONLY)
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """What is asked of the operating system: named here so that a simulated one, full of faults, can take its place."""
+
+    socket: Callable[..., Any] = socket.socket
+    selector: Callable[[], selectors.BaseSelector] = selectors.DefaultSelector
+    select: Callable[..., Any] = select.select
+    spare: Callable[[], int] = _spare  # a descriptor
+    close: Callable[[int], None] = os.close
+
+
+SYSTEM = System()
+
+
 class Owner(Protocol):
     """Whoever reads and writes some of the sockets, and never waits for one."""
 
     def ready(self, ready: socket.socket, events: int, now_ns: int) -> None:
         """Read or write a socket that is ready for it."""
 
-    def sweep(self, now_ns: int) -> None:
-        """Close what has been silent for too long."""
+    def sweep(self, heard_ns: int) -> None:
+        """Close what has been silent for too long at an instant: all that was said until then has been heard."""
 
 
 class Sockets:
@@ -37,21 +57,21 @@ class Sockets:
     It stays awake for `awake_ns` after a socket was last ready before it sleeps: waking takes a thread 0.2 ms and more.
     """
 
-    def __init__(self, clock: Clock, awake_ns: int = 0) -> None:
+    def __init__(self, clock: Clock, awake_ns: int = 0, system: System = SYSTEM) -> None:
         self.now_ns, self.cpu_ns = clock.now_ns, clock.cpu_ns
         self.sleep, self.spin_until = clock.sleep, clock.spin_until
-        self._selector = selectors.DefaultSelector()
-        self.turns = 0  # between two messages, so far
+        self._system, self._selector = system, system.selector()
+        self.turns = self.rounds = 0  # between two messages, and of looking who is ready, so far
         self._owners: list[Owner] = []
         self._ready: list[tuple[selectors.SelectorKey, int]] = []  # those that the last turn had no time for, first
-        self._next_sweep_ns = self._awake_until_ns = 0
+        self._found_ns = self._next_sweep_ns = self._awake_until_ns = 0
         self._awake_ns = awake_ns
-        self._spare = os.open(os.devnull, os.O_RDONLY)  # given up for a moment when there are no more descriptors
+        self._spare: int | None = system.spare()  # given up for a moment when there are no more descriptors
 
     def listen(self, address: tuple[str, int], owner: Owner, *, small_buffers: bool = False) -> socket.socket:
         """Return a socket that listens for clients of `owner`; OSError where it cannot."""
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener: socket.socket = self._system.socket(family, socket.SOCK_STREAM)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if small_buffers:  # clients' sockets inherit it
@@ -89,19 +109,25 @@ class Sockets:
             client, address = listener.accept()
         except OSError as error:
             if error.errno in _FULL:
-                os.close(self._spare)
-                with contextlib.suppress(OSError):
-                    listener.accept()[0].close()
-                self._spare = os.open(os.devnull, os.O_RDONLY)
+                self._turn_away(listener)
             return None
         return client, f"{address[0]}:{address[1]}"
+
+    def _turn_away(self, listener: socket.socket) -> None:
+        if self._spare is not None:
+            self._system.close(self._spare)
+            self._spare = None
+            with contextlib.suppress(OSError):
+                listener.accept()[0].close()
+        with contextlib.suppress(OSError):  # another process may have been quicker; there is a next time
+            self._spare = self._system.spare()
 
     def poll(self) -> None:
         """Let in what has come, without waiting, and for no longer than TURN_NS: the rest keeps till the next time."""
         self.turns += 1
         begin_ns = now_ns = self.now_ns()  # owners are told when the turn began: it is one and the same for all
         if not self._ready:
-            self._find()
+            self._find(begin_ns)
         while self._ready and now_ns - begin_ns <= TURN_NS:
             key, events = self._ready.pop()
             found: socket.socket = key.fileobj  # type: ignore[assignment]
@@ -109,15 +135,16 @@ class Sockets:
                 key.data.ready(found, events, begin_ns)
                 self._awake_until_ns = begin_ns + self._awake_ns
             now_ns = self.now_ns()
-        if now_ns >= self._next_sweep_ns:
-            self._next_sweep_ns = now_ns + SWEEP_NS
+        # Whoever has spoken since all were looked at is not silent, only unheard: most are, when the thread has stood.
+        if not self._ready and self._found_ns >= self._next_sweep_ns:
+            self._next_sweep_ns = self._found_ns + SWEEP_NS
             for owner in self._owners:
-                owner.sweep(now_ns)
+                owner.sweep(self._found_ns)
 
     def wait_until(self, at_ns: int) -> None:
         """Wait until a socket is ready, or an instant, or LONGEST_NS: sleeping first and spinning at the end."""
-        while self.now_ns() < min(at_ns, self._awake_until_ns):
-            if self._ready or self._find():
+        while (now_ns := self.now_ns()) < min(at_ns, self._awake_until_ns):
+            if self._ready or self._find(now_ns):
                 return
         if (left_ns := at_ns - self.now_ns()) > LONGEST_NS:
             self._select(LONGEST_NS - COARSE_NS)
@@ -129,17 +156,19 @@ class Sockets:
                 return
         self.spin_until(at_ns)
 
-    def _find(self) -> bool:
+    def _find(self, now_ns: int) -> bool:
+        self._found_ns, self.rounds = now_ns, self.rounds + 1
         self._ready = self._selector.select(0)[::-1]
         return bool(self._ready)
 
     def _select(self, for_ns: int) -> bool:
         # The selector's own timeout is in whole milliseconds on Linux; but it is itself something to select.
-        return bool(select.select([self._selector], [], [], for_ns / 1e9)[0])
+        return bool(self._system.select([self._selector], [], [], for_ns / 1e9)[0])
 
     def close(self) -> None:
         """Close all of them."""
         for key in list(self._selector.get_map().values()):
             self.drop(key.fileobj)  # type: ignore[arg-type]
         self._selector.close()
-        os.close(self._spare)
+        if self._spare is not None:
+            self._system.close(self._spare)

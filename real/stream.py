@@ -94,7 +94,7 @@ class Stream:
 
     def _row(self, ticket: Ticket[Any]) -> str:
         arrival_ns = ticket.arrival_ns
-        if self._origin_ns == NOT_YET:
+        if self.rows == 1:  # asked once: a question may come before any message, and all rows have one second 0
             self._origin_ns = arrival_ns if self._asked_origin_ns is None else self._asked_origin_ns()
         if arrival_ns >= self._last_ns:
             self._last_ns = arrival_ns

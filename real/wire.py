@@ -60,6 +60,6 @@ def _finite(text: str) -> float:
 
 def _whole(text: str) -> int:
     # Python's integers know no limits, and its way of writing them does.
-    if len(text) > MOST_DIGITS:
+    if len(text.removeprefix("-")) > MOST_DIGITS:
         raise ValueError(f"{text:.20}… has more than {MOST_DIGITS} digits")
     return int(text)

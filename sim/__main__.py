@@ -129,10 +129,13 @@ def _plot_path(text: str | None) -> Path | None:
     path = Path(text)
     if path.suffix.lower() not in PLOT_FORMATS:
         raise UsageError(f"--plot {text}: must end in .png, .svg or .pdf, as in --plot queue.png")
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
-        raise UsageError(f"--plot {text}: nothing can be written in {path.parent}; give another directory")
-    if path.is_dir():
-        raise UsageError(f"--plot {text}: is a directory; give a file")
+    try:
+        if not path.parent.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+            raise UsageError(f"--plot {text}: nothing can be written in {path.parent}; give another directory")
+        if path.is_dir():
+            raise UsageError(f"--plot {text}: is a directory; give a file")
+    except OSError as error:  # a name that is too long
+        raise UsageError(f"--plot {text}: {error.strerror}; give another name") from None
     return path
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import NoReturn
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+# What would end a line, or tell a terminal something, if it stood in what was typed or in a file.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class UsageError(ValueError):
@@ -45,15 +47,17 @@ class Parser(argparse.ArgumentParser):
             flag, value = words[place - 1], words[place]
             if flag.startswith("--") and "=" not in flag and re.match(r"-(\d|\.|inf|nan)", value, re.IGNORECASE):
                 words[place - 1 : place + 1] = [f"{flag}={value}"]
-        return self.parse_args(words)
+        args, unknown = self.parse_known_args(words)
+        if unknown:
+            word = unknown[0].partition("=")[0]
+            near = get_close_matches(word, self._option_string_actions, n=1)
+            meant = f" (did you mean {near[0]}?)" if near and near[0] != word else ""
+            self.error(f"unrecognized arguments: {shlex.join(unknown)}{meant}")
+        return args
 
     def error(self, message: str) -> NoReturn:
-        """Raise the one line to show, with what may have been meant."""
-        word = message.removeprefix("unrecognized arguments: ").split()[0].partition("=")[0]
-        near = get_close_matches(word, self._option_string_actions, n=1)
-        if near and message.startswith("unrecognized") and near[0] != word:
-            message += f" (did you mean {near[0]}?)"
-        raise UsageError(f"{' '.join(message.removeprefix('argument ').split())}; see {self.prog} --help")
+        """Raise the one line to show."""
+        raise UsageError(f"{message.removeprefix('argument ')}; see {self.prog} --help")
 
 
 def run_command(name: str, main: Callable[[list[str]], None]) -> NoReturn:
@@ -97,12 +101,21 @@ def _end(line: str, code: int) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if line:
         with contextlib.suppress(OSError):
-            print(line, file=sys.stderr, flush=True)
+            print(one_line(line), file=sys.stderr, flush=True)
     if code == EXIT_INTERRUPTED:
         # An interrupt that met an exec() of a string, as dataclasses and numba do, is remembered by the interpreter as
         # unhandled, and would end it with a signal after all.
         os._exit(code)
     raise SystemExit(code)
+
+
+def one_line(text: str) -> str:
+    r"""Return text as it can be shown in a line: what would end the line, or steer a terminal, is spelled out.
+
+    >>> print(one_line("--out a\nb: \x1b[2J"))
+    --out a\nb: \x1b[2J
+    """
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def as_typed(module: str, argv: Sequence[str]) -> str:
@@ -119,9 +132,16 @@ def out_directory(text: str | None) -> Path | None:
     if text is None:
         return None
     path = Path(text)
-    there = next(place for place in (path, *path.absolute().parents) if place.exists())
-    if not text or not there.is_dir():
-        raise UsageError(f"--out {text}: {there if text else 'this'} is not a directory; give one")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise UsageError(f"--out {text}: nothing can be written in {there}; give another directory")
+    try:
+        there = next(place for place in (path, *path.absolute().parents) if place.exists())
+        for part in path.parts:
+            there.joinpath(part).exists()  # of a name that is too long, this complains
+        if not text or not there.is_dir():
+            raise UsageError(f"--out {text}: {there if text else 'this'} is not a directory; give one")
+        # Tried, because permissions do not tell: of a disk that cannot be written to, or to whoever may do all.
+        tried = there / f".{os.getpid()}.partial"
+        tried.mkdir()
+        tried.rmdir()
+    except OSError as error:
+        raise UsageError(f"--out {text}: {error.strerror}; give another directory") from None
     return path

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from sim.checks import InvalidWorkload
@@ -179,7 +180,20 @@ def complaints(args: argparse.Namespace) -> Iterator[None]:
         text = getattr(args, error.field, None)
         raise UsageError(f"{name} {text or _default_text(error)}: {_remedy(name, error)}") from None
     except RecordingError as error:
-        raise UsageError(str(error)) from None
+        remedy = "" if ";" in str(error) else "; give another file"
+        raise UsageError(f"{_by_flag(args, str(error))}{remedy}") from None
+
+
+def _by_flag(args: argparse.Namespace, error: str) -> str:
+    """Return what is wrong with a recording, after the flag that names it."""
+    for flag in ("--arrivals", "--service"):
+        kind, _, rest = (getattr(args, FLAGS[flag].field, None) or "").partition(":")
+        if kind and error.startswith(f"{kind}:"):
+            return f"{flag} {error}"
+        files = [Path(name) for name in (rest, rest.rpartition(":")[0]) if name]
+        if any(error.startswith(f"{file}:") for file in files):
+            return f"{flag} {kind}:{error}"
+    return error
 
 
 def check_predictable(workload: Workload, servers: int) -> None:

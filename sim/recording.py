@@ -88,7 +88,11 @@ def _nanoseconds(text: str, unit_ns: int) -> int:
 def locate(spec: str) -> tuple[Path, str | None]:
     """Split FILE[:COLUMN]; a colon that belongs to the name of an existing file stays with the file."""
     whole = Path(spec)
-    if whole.exists() or ":" not in spec:
+    try:
+        there = whole.exists()
+    except OSError:  # a name that is too long: reading it will say so
+        there = False
+    if there or ":" not in spec:
         return whole, None
     name, _, column = spec.rpartition(":")
     return Path(name), column
@@ -206,7 +210,7 @@ def _column_index(path: Path, header: list[str], column: str | None, usual_names
         return next((names.index(name) for name in usual_names if name in names), 0)
     if column.lower() in names:
         return names.index(column.lower())
-    if column.isdecimal() and 1 <= int(column) <= len(header):
+    if len(column) < 10 and column.isdecimal() and 1 <= int(column) <= len(header):
         return int(column) - 1
     raise RecordingError(f"{path}: no column {column!r}; it has {', '.join(header)}")
 
@@ -214,7 +218,7 @@ def _column_index(path: Path, header: list[str], column: str | None, usual_names
 def _column_number(path: Path, cells: list[str], column: str | None) -> int:
     if column is None:
         return 0
-    if column.isdecimal() and 1 <= int(column) <= len(cells):
+    if len(column) < 10 and column.isdecimal() and 1 <= int(column) <= len(cells):
         return int(column) - 1
     raise RecordingError(f"{path}: no column {column!r}; it has no header, so give a number from 1 to {len(cells)}")
 

@@ -63,6 +63,6 @@ def host_and_port(flag: str, text: str) -> tuple[str, int]:
     """
     host, colon, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
+    if not colon or not host or not (port.isascii() and port.isdigit()) or int(port[:9]) > 65_535:
         raise UsageError(f"{flag} {text}: must be HOST:PORT, as in {flag} 127.0.0.1:9000")
     return host, int(port)

@@ -114,7 +114,9 @@ def reachable(to: str) -> Peer:
             return Peer(made.family, made.getpeername(), to)
     except socket.gaierror as error:
         raise UsageError(f"--to {to}: {error.strerror}; give an address, as in --to 127.0.0.1:8080") from None
-    except (OSError, UnicodeError) as error:
+    except UnicodeError:
+        raise UsageError(f"--to {to}: is no name of a host; give an address, as in --to 127.0.0.1:8080") from None
+    except OSError as error:
         why = "connection refused" if isinstance(error, ConnectionRefusedError) else str(error).lower()
         start = f"python -m real --listen 127.0.0.1:9000 --http {to}"
         raise CommandError(f"--to {to}: {why}; start the processor first: {start}") from None

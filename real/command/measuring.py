@@ -47,8 +47,6 @@ def measured_run(
     cost_s = measuring_s(clock, lambda count: Rows([0] * count, watched=watched))
     allocated = allocation(options.eager, options.state_keys)
     gc.collect()
-    if options.out is not None:
-        options.out.mkdir(parents=True, exist_ok=True)  # if that fails, now rather than when all is done
     stop = until_told.enter_context(Stop())
     origin_ns = clock.now_ns() + lead_ns(len(made))
     planned = plans(workload, made, origin_ns, watched=watched)
@@ -56,8 +54,11 @@ def measured_run(
     loop = loop_of(workload, planned.messages, [planned.queries], router, sockets or clock, inbox)
     rows, pauses = planned.messages.rows, Pauses(clock.now_ns)
     processor = Processor(loop, planned.messages, rows, [planned.messages, planned.queries], pauses, origin_ns)
-    if sockets is not None:
-        say(stderr, [("http on http://", serve_http(processor, sockets, asked, options))])
+    where = [] if sockets is None else [("http on http://", serve_http(processor, sockets, asked, options))]
+    if options.out is not None:  # the address is known to be free
+        options.out.mkdir(parents=True, exist_ok=True)  # if that fails, now rather than when all is done
+    if where:
+        say(stderr, where)
     ended = processor.run(options, stop, stderr)
     if sockets is not None:
         sockets.close()
@@ -169,13 +170,18 @@ def listen(server: Intake | HttpServer, flag: str, address: tuple[str, int] | No
     host, port = address or ("127.0.0.1", 0)
     try:
         return server.listen((host, port))
-    except OSError as error:
-        raise UsageError(f"{flag} {host}:{port}: {error.strerror or error}; give another address") from None
+    except (OSError, TypeError, UnicodeError) as error:  # what is no name of a host has an error of its own
+        why = error.strerror or error if isinstance(error, OSError) else "is no name of a host"
+        raise UsageError(f"{flag} {_written(host, port)}: {why}; give another address") from None
+
+
+def _written(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def say(stderr: TextIO, where: Sequence[tuple[str, tuple[str, int]]]) -> None:
     """Say where it listens, and if others than this machine can reach it."""
-    lines = [f"{what}[{host}]:{port}" if ":" in host else f"{what}{host}:{port}" for what, (host, port) in where]
+    lines = [f"{what}{_written(host, port)}" for what, (host, port) in where]
     if not all(ip_address(host).is_loopback for _, (host, _) in where):
         lines.append("anyone who can reach this machine can reach this, too")
     with suppress(OSError):  # nobody listens to what it says; it serves all the same

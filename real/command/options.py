@@ -159,6 +159,6 @@ def _core(text: str | None) -> int | None:
     if not hasattr(os, "sched_getaffinity"):
         raise UsageError(f"--pin {text}: this system pins no process; leave it out")
     cores = sorted(os.sched_getaffinity(0))
-    if not text.isdecimal() or int(text) not in cores:
+    if text not in map(str, cores):
         raise UsageError(f"--pin {text}: must be one of the cores {', '.join(map(str, cores))}")
     return int(text)

@@ -31,6 +31,7 @@ class Client:
     heard_ns: int = 0
     unsent: memoryview = field(default_factory=lambda: memoryview(b""))
     standing: bool = False  # it asked for a state, and the answer is the loop's
+    behind: bool = False  # its next request may have been read with the last
     last: bool = False  # there is no further reply
     lingering: bool = False  # it has been told all, and may still be reading it
 
@@ -67,18 +68,18 @@ class Connections:
         client.active_ns = now_ns
         if client.unsent:
             self._send(client, now_ns)
-        elif events & WRITE:  # nothing is unsent: this is how one is called whose next request was read with the last
+        elif client.behind:  # whatever it was found ready for, perhaps before it was answered
             self._next(client, now_ns)
         else:
             self._read(client, now_ns)
 
-    def sweep(self, now_ns: int) -> None:
+    def sweep(self, heard_ns: int) -> None:
         """Close what has been silent for too long, with a reply if it is in the middle of a request."""
-        for client in [client for client in self._clients.values() if client.deadline_ns <= now_ns]:
+        for client in [client for client in self._clients.values() if client.deadline_ns <= heard_ns]:
             self.timed_out += not client.lingering
             if client.heard and not client.unsent:
                 text = f"the request was not complete after {REQUEST_NS // _S} s"
-                self.reply(client, None, failed(408, text), now_ns)
+                self.reply(client, None, failed(408, text), self._sockets.now_ns())
             else:
                 self._drop(client)
 
@@ -154,6 +155,7 @@ class Connections:
 
     def _next(self, client: Client, now_ns: int) -> None:
         """Answer the next request, or let it stand, if it has come as a whole."""
+        client.behind = False
         client.heard[:] = client.heard.lstrip(b"\r\n")  # some clients end a request with a line too many
         try:
             found = first_request(client.heard)
@@ -183,8 +185,9 @@ class Connections:
         elif client.last:
             self._linger(client, now_ns)
         else:
-            client.deadline_ns = now_ns + (REQUEST_NS if client.heard else IDLE_NS)
-            self._sockets.want(client.socket, WRITE if client.heard else READ)
+            client.behind = bool(client.heard)
+            client.deadline_ns = now_ns + (REQUEST_NS if client.behind else IDLE_NS)
+            self._sockets.want(client.socket, WRITE if client.behind else READ)
 
     def _linger(self, client: Client, now_ns: int) -> None:
         """Say that this is the end. Closing at once would take back a reply before which something stands unread."""

@@ -78,6 +78,8 @@ def _connect(to: str, address: tuple[str, int], connections: int, *, small_buffe
         raise CommandError(f"--to {to}: connection refused; {remedy}") from None
     except UnicodeError:
         raise UsageError(f"--to {to}: is no name of a host; write --to 127.0.0.1:{address[1]}") from None
+    except socket.gaierror as error:
+        raise UsageError(f"--to {to}: {error.strerror}; give an address, as in --to 127.0.0.1:{address[1]}") from None
     except OSError as error:
         raise CommandError(f"--to {to}: {error.strerror or error}") from None
 
