@@ -229,3 +229,16 @@ def test_a_name_that_cannot_be_taken_leaves_the_partial_file(path: Path, late_ns
 def test_where_nothing_can_be_written_there_is_no_stream(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Stream(tmp_path / "nowhere" / "trajectory.csv")
+
+
+def test_rows_from_before_the_origin_is_known_have_the_same_second_0(path: Path) -> None:
+    # A question may be answered before the first message has arrived.
+    first = [NOT_YET]
+    stream = Stream(path, lambda: first[0], sent=False)
+    for number, second in enumerate((50_000, 50_001, 50_003)):
+        if number == 2:
+            first[0] = 50_002 * 10**9
+        at_ns = second * 10**9
+        stream.append(Ticket(number, Message("w0", ()), at_ns, at_ns, at_ns, at_ns))
+    stream.finish(first[0])
+    assert [row.split(",")[0] for row in path.read_text().splitlines()[1:]] == ["-2.0", "-1.0", "1.0"]
