@@ -7,6 +7,9 @@ from typing import Any
 
 from sim import Workload
 
+# Each kind of work, and which share of its processing the thread computes; the rest of it sleeps.
+COMPUTES = {"sleep": 0.0, "cpu": 1.0, "mixed": 0.5, "precise": 1.0}
+
 
 @dataclass(frozen=True, slots=True)
 class Asking:
@@ -45,11 +48,14 @@ class Case:
     @property
     def servers(self) -> int:
         """How many messages can be in service at once: threads that compute share one GIL, where there is one."""
-        if self.threads is None or self.work == "sleep":
-            return self.threads or 1
+        if self.threads is None:
+            return 1
+        computes = COMPUTES[self.work]
+        if not computes:
+            return self.threads
         at_once = 1 if has_gil() else os.cpu_count() or 1
         # Of mixed work half is computed: while one computes its half, another can sleep its own.
-        return min(self.threads, 2 * at_once if self.work == "mixed" else at_once)
+        return min(self.threads, round(at_once / computes))
 
     def document(self) -> dict[str, Any]:
         """Return how it was run, as JSON has it; the workload's own description stands beside it."""

@@ -1,7 +1,7 @@
 """What an experiment is given, and what it has to be."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from compare.metric import Metric
 from compare.predict import Prediction
 from compare.verdict import Point
 from sim import Trajectory, Workload
+from sim.nominal import Nominal, nominal
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,11 @@ class Run:
     def values(self, metric: Metric) -> tuple[float, float]:
         """Return a number as predicted and as measured."""
         return metric.of(self.predicted), metric.of(self.measured)
+
+    @property
+    def alone(self) -> Nominal:
+        """What theory says of its messages alone, beside no questions."""
+        return nominal(replace(self.workload, query_rate_per_s=0.0), self.case.servers)
 
     def theory(self, metric: Metric) -> float | None:
         """Return what theory says from the flags alone; None where it says nothing."""

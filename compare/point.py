@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from compare.case import Case
+from compare.case import COMPUTES, Case
 from compare.experiment import Options, Run
 from compare.figures import draw, message_by_message
 from compare.judge import judge, judge_run
@@ -17,7 +17,7 @@ from sim.units import digits, percent, seconds
 from sim.workload import Workload
 
 POINT_FLAGS = [flag for flag in FLAGS if flag not in ("--service", "--query-ms")]
-WORKS = ("sleep", "cpu", "mixed", "precise")
+WORKS = tuple(COMPUTES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,6 @@ from compare.store import read_runs, write_runs
 from compare.verdict import NEAR_THE_LIMIT, Point
 from sim import Trajectory
 from sim.files import csv_text, json_text, write_text
-from sim.nominal import nominal
 
 COLUMNS = (
     *("label", "work", "utilization", "metric", "nominal", "predicted", "band", "adjusted", "measured", "path_error"),
@@ -85,9 +84,8 @@ def _adjusted(run: Run) -> Trajectory | None:
 
 
 def _attributed(run: Run, scene: Scene) -> list[Attribution]:
-    # Of messages alone: what questions cost is a part of its own.
-    alone = nominal(replace(run.workload, query_rate_per_s=0.0), run.case.servers)
-    theory = alone.latency_s if run.utilization < NEAR_THE_LIMIT[1] else None
+    # What questions cost is a part of its own.
+    theory = run.alone.latency_s if run.utilization < NEAR_THE_LIMIT[1] else None
     service_s = run.workload.service_s or 0.0
     return attribute(scene, service_s, run.measured, run.measurement.noise.stalls, theory)
 
@@ -151,8 +149,8 @@ def drawn_again(directory: Path, name: str, experiment: Experiment, entry: Entry
     """Draw an experiment's figures again from its files, measuring nothing; return its entry."""
     runs = read_runs(directory)
     points = [Point.of_document(point) for point in entry["points"]]
-    again = write_entry(directory, name, experiment, entry["hypothesis"], runs, points)
-    return again | {known: entry[known] for known in ("command",) if known in entry}
+    command = {"command": entry["command"]} if "command" in entry else {}
+    return write_entry(directory, name, experiment, entry["hypothesis"], runs, points) | command
 
 
 def cases_of(experiments: dict[str, Experiment], options: Options) -> list[Case]:

@@ -23,7 +23,7 @@ from compare.measure import Measurement
 from compare.predict import Prediction
 from compare.scene import Scene
 from sim import Trajectory, Workload
-from sim.bands import HoldSamples
+from sim.bands import COLUMNS, HoldSamples
 from sim.command import UsageError
 from sim.engine import Rules
 from sim.files import json_text, write_text
@@ -31,7 +31,6 @@ from sim.nominal import nominal
 from sim.recording import NS
 
 FILE = "runs.json"
-COLUMNS = ("dispatch_s", "processing_s", "wakeup_s", "woken_processing_s")
 
 
 class ResultsError(UsageError):

@@ -25,6 +25,7 @@ MOST_SEEDED, MOST_DRAWN_S = 30_000, 2.0
 QUANTILES = SUMMARY[:-1]  # the longest of a run says little of the next
 GROWTHS = ("queue_growth_per_s", "latency_growth_s_per_s")
 LEAST_SAMPLES = 20  # of a calibration
+COLUMNS = ("dispatch_s", "processing_s", "wakeup_s", "woken_processing_s")  # of its samples
 BLOCK = 25  # neighbours are alike, so hold times are drawn in runs of up to this many
 
 
@@ -134,7 +135,7 @@ class HoldSamples:
 
     def __post_init__(self) -> None:
         """Refuse what is no sample of times."""
-        for name in ("dispatch_s", "processing_s", "wakeup_s", "woken_processing_s"):
+        for name in COLUMNS:
             values = getattr(self, name)
             if len(values) < LEAST_SAMPLES:
                 raise ValueError(f"{name}: {len(values)} samples; at least {LEAST_SAMPLES} are needed, better 300")
@@ -191,8 +192,7 @@ class HoldSamples:
 
     def document(self) -> dict[str, Any]:
         """Return what results say of it, s."""
-        names = ("dispatch_s", "processing_s", "wakeup_s", "woken_processing_s")
-        return {"hold_s": self.hold_s, **{name: summary(getattr(self, name)) for name in names}}
+        return {"hold_s": self.hold_s, **{name: summary(getattr(self, name)) for name in COLUMNS}}
 
 
 def _places(of: int, n: int, rng: np.random.Generator, alike: int | None = None) -> npt.NDArray[np.int64]:

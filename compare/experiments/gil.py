@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from compare.case import Case
+from compare.case import COMPUTES, Case
 from compare.drawing.gil import drawn
 from compare.experiment import Options, Run
 from compare.judge import judge_latency, point
@@ -38,8 +38,6 @@ RULES = (
 QUICK_WORKS = ("sleep", "cpu")
 THREADS, QUICK_THREADS = (1, 2, 4), (1, 4)
 STEADY_THREADS, QUICK_STEADY_THREADS = (2, 4), (2,)
-# Which share of a message is computed, of kinds that compute; the rest of it sleeps, side by side.
-COMPUTES = {"cpu": 1.0, "mixed": 0.5}
 LIMIT_LOAD, STEADY_LOAD = 5.0, 0.75  # as shares of what so many sleeping threads can do, nominally
 A_THREAD, QUICK_A_THREAD = 400, 55  # messages each sleeping thread has at the limit, and all computing ones together
 STEADY, QUICK_STEADY = 750, 50  # messages that each thread has below it
@@ -240,6 +238,6 @@ def figures(directory: Path, runs: Sequence[Run], points: Sequence[Point]) -> di
     most = {
         run.label: _most_times(run) * THROUGHPUT.of(_one(runs, run).measured)
         for run in limits
-        if run.case.work in COMPUTES
+        if COMPUTES[run.case.work]
     }
     return drawn(directory, limits, steady, most)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from compare.case import Case
+from compare.case import COMPUTES, Case
 from compare.drawing.work import drawn
 from compare.experiment import Options, Run
 from compare.judge import judge_latency, judge_limit, point
@@ -15,7 +15,6 @@ from compare.metric import SHARE, THROUGHPUT, Metric
 from compare.predict import Prediction
 from compare.verdict import NEAR_THE_LIMIT, Numbers, Point
 from sim import Trajectory
-from sim.nominal import nominal
 from sim.summary import Seconds
 from sim.units import digits, percent, seconds
 
@@ -35,8 +34,6 @@ RULES = (
     "now."
 )
 
-# Each kind of work, and which share of its processing the thread computes.
-COMPUTES = {"sleep": 0.0, "cpu": 1.0, "mixed": 0.5, "precise": 1.0}
 QUICK_WORKS = ("sleep", "cpu", "precise")
 STEADY_LOAD, LIMIT_LOAD = 0.75, 5.0  # as shares of the nominal limit
 MESSAGES, QUICK_MESSAGES = 1300, 130  # of a run below the limit
@@ -84,8 +81,7 @@ def judge_points(runs: Sequence[Run]) -> list[Point]:
 
 def _unasked(run: Run) -> Run:
     """Return a run with the theory of its messages alone: beside questions, percentiles have no closed form."""
-    theory = nominal(replace(run.workload, query_rate_per_s=0.0))
-    return replace(run, prediction=replace(run.prediction, theory=theory))
+    return replace(run, prediction=replace(run.prediction, theory=run.alone))
 
 
 def _limits(runs: Sequence[Run]) -> list[Run]:
