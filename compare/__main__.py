@@ -73,7 +73,7 @@ def _experiments(argv: Sequence[str]) -> None:
     out = _out(args.out)
     _check_time(wanted, options, args)
     injection.check(case.workload for case in cases_of(wanted, options))
-    session = Session(wanted, options, injection, as_typed("compare", argv), out, args.resume)
+    session = Session(wanted, options, injection, as_typed("compare", argv), out, args.resume, not args.no_keep_awake)
     _run(session, as_json=args.json, check=args.check)
 
 
@@ -91,7 +91,9 @@ def _point(argv: Sequence[str]) -> None:
     out = _out(args.out, "point")
     _check_time(wanted, options, args)
     injection.check([workload])
-    _run(Session(wanted, options, injection, as_typed("compare", argv), out), as_json=args.json, check=args.check)
+    command = as_typed("compare", argv)
+    session = Session(wanted, options, injection, command, out, keep_awake=not args.no_keep_awake)
+    _run(session, as_json=args.json, check=args.check)
 
 
 def _report(argv: Sequence[str]) -> None:
@@ -131,6 +133,9 @@ def _parser(name: str, examples: str) -> Parser:
 
 def _add_ends(parser: Parser) -> None:
     parser.add_argument("--check", action="store_true", help="exit with 1 if any point DIFFERS")
+    parser.add_argument(
+        "--no-keep-awake", action="store_true", help="let processors sleep in a run, which wakes sleepers late"
+    )
     parser.add_argument(
         "--inject",
         metavar="WHAT",

@@ -11,6 +11,7 @@ from typing import Any
 from compare.calibrate import Answering, Calibration, answering, answering_case, calibrate, cases
 from compare.case import Case
 from compare.inject import Injection
+from compare.machine.awake import Awake
 from compare.machine.buffers import Buffers, filled, filling_case
 from compare.machine.canary import Canary
 from compare.measure import Measurement, expected_s, measure
@@ -22,7 +23,7 @@ MANY = 10  # runs of a quick comparison that hang on one calibration: it takes a
 RENEWED_S = 100.0  # a machine is another one after some minutes
 AGAIN = 0.5  # of that, at the end: to notice a machine that drifted takes less than to predict from it
 REPEATS = 2  # of a run over the noise limit, at most
-REPEATED = 0.1  # of the time planned may be spent on them, so that a comparison ends about when it said it would
+REPEATED = 0.05  # of the time planned may be spent on them, so that a comparison ends about when it said it would
 
 Kind = tuple[str, float]  # of work, and its service time (s)
 Manner = tuple[bool, bool, int]  # of asking: over HTTP, on connections that are kept, about so many keys
@@ -31,8 +32,10 @@ Manner = tuple[bool, bool, int]  # of asking: over HTTP, on connections that are
 class Bench:
     """Measures cases, each on a machine that was calibrated for it before."""
 
-    def __init__(self, canary: Canary, watch: Watch, injection: Injection, *, quick: bool, seed: int) -> None:
-        self.watch, self.injection = watch, injection
+    def __init__(
+        self, canary: Canary, awake: Awake, watch: Watch, injection: Injection, *, quick: bool, seed: int
+    ) -> None:
+        self.watch, self.injection, self.awake = watch, injection, awake
         self.made: dict[Kind, list[Calibration]] = {}
         self.afterwards: dict[Kind, Calibration] = {}
         self.answers: dict[Manner, Answering] = {}
@@ -120,9 +123,7 @@ class Bench:
         repeated: list[str] = []
         while True:
             took_s = expected_s(case)
-            self.watch.begin(f"{name}: {case.label}", took_s)
-            found = measure(case, self._canary, self.injection, self.watch.passed)
-            self.watch.end()
+            found = self._run(f"{name}: {case.label}", case, self.injection)
             loud = found.noise.loud
             if loud is None or len(repeated) == REPEATS or took_s > self._repeats_left_s:
                 return replace(found, repeated=tuple(repeated))
@@ -157,8 +158,13 @@ class Bench:
         return filled(measured, self._fillings[kind], self.made[kind][-1])
 
     def _plainly(self, case: Case, what: str = "calibrating") -> Measurement:
-        self.watch.begin(f"{what}, {case.label}", expected_s(case))
-        found = measure(case, self._canary, Injection(), self.watch.passed)
+        return self._run(f"{what}, {case.label}", case, Injection())
+
+    def _run(self, what: str, case: Case, injection: Injection) -> Measurement:
+        self.watch.begin(what, expected_s(case))
+        # Where a thread computes throughout, nothing falls asleep that could be kept awake.
+        with self.awake.during(wanted=case.sleeps):
+            found = measure(case, self._canary, injection, self.watch.passed)
         self.watch.end()
         return found
 

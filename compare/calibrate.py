@@ -26,9 +26,10 @@ LEAST_BUSY, LEAST_RARE = 80, 40  # messages
 BEYOND = 0.2  # of the median: nobody's work takes so much longer than it did all the other times
 # How fast a machine is woken wanders over all times: what is drawn together lasts so long, and the latest calibrations
 # count together. Longer means scatter hardly less: on a shared virtual machine those of twelve seconds by 18 µs, where
-# those of a quarter of a second within them did by 21.5 µs. So most of the variance of such stretches is a run's own.
+# those of a quarter of a second within them did by 21.5 µs (by 5.1 and 7.2 µs with its processors kept awake). A run
+# and its calibration are both as far off as that: 2 * 18² / 21.5² of such stretches' variance is between them.
 ALIKE_S, LEAST_STRETCHES, KEPT = 0.25, 4, 3
-A_RUNS_OWN = 0.7
+BETWEEN = 1.4
 QUESTIONS_PER_S, QUESTIONS = 150.0, 150
 
 Measure = Callable[[Case], Measurement]
@@ -67,8 +68,8 @@ class Calibration:
         wander = self.samples.wander
         if wander is None:
             return False
-        # Either is as far off as a stretch is.
-        most = float(student.ppf(0.995, wander.freedom)) * wander.share * 2**0.5
+        # Between two calibrations there is as much as between one and a run.
+        most = float(student.ppf(0.995, wander.freedom)) * wander.share
         return abs(after.hold_s / self.hold_s - 1) > most
 
     def document(self) -> dict[str, Any]:
@@ -155,7 +156,7 @@ def wandering(samples: HoldSamples) -> HoldSamples:
     hold_s, alike = samples.dispatch_s + samples.processing_s, samples.alike or 1
     whole = len(hold_s) // alike
     stretches_s = hold_s[: whole * alike].reshape(whole, alike).mean(axis=1)  # what is left over at the end is none
-    return replace(samples, wander=Wander.of(stretches_s, A_RUNS_OWN))
+    return replace(samples, wander=Wander.of(stretches_s, BETWEEN))
 
 
 def body(begin_s: Seconds, held_s: Seconds, stalls: tuple[Stall, ...]) -> npt.NDArray[np.bool_]:

@@ -46,6 +46,11 @@ class Case:
         return self.work, self.workload.service_s or 0.0
 
     @property
+    def sleeps(self) -> bool:
+        """Whether the thread sleeps in its work, or has none: then a processor can fall asleep, and wake up late."""
+        return COMPUTES.get(self.work, 0.0) < 1.0
+
+    @property
     def servers(self) -> int:
         """How many messages can be in service at once: threads that compute share one GIL, where there is one."""
         if self.threads is None:

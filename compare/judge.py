@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from compare.experiment import Run
 from compare.explain.ensemble import controlled
+from compare.explain.pace import pace
 from compare.machine.noise import Stall
 from compare.metric import GROWTH, LATENCY, LEAST_MESSAGES, MEAN, THROUGHPUT, Metric
 from compare.verdict import (
@@ -76,45 +79,23 @@ def point(
 def _at_its_pace(run: Run, judged: Point, metric: Metric, numbers: Numbers) -> Point:
     """Return a point that DIFFERS as INCONCLUSIVE where the machine computed the same at another pace, as was measured.
 
-    The support is the processor's time for as many rounds of a loop as in the calibration: a server that was given more
-    to compute, or that waits for longer, has no such excuse.
+    The support is the processor's time of each message for as many rounds of a loop as in the calibration.
     """
-    slower = slowed(run)
-    if slower is None or abs(slower) < LEAST_SLOWED or judged.tolerance is None:
+    found = pace(run)
+    if found is None or abs(found.slowed) < LEAST_SLOWED or judged.tolerance is None:
         return judged
-    dispatch, processing, wakeup, woken = run.prediction.holds
-    longer_ns = round(slower * _computing_s(run) * NS)
-    stretched = dispatch, processing + longer_ns, wakeup, woken + longer_ns
-    adjusted = metric.of(run.prediction.scene.replay(stretched).trajectory(run.predicted.worker))
+    dispatch, _, wakeup, _ = run.prediction.holds
+    processing = np.rint(found.processing_s * NS).astype(np.int64)
+    computed = run.prediction.scene.replay((dispatch, processing, wakeup, processing))
+    adjusted = metric.of(computed.trajectory(run.predicted.worker))
     left = (numbers.measured - adjusted) / (adjusted if numbers.scale == numbers.predicted else numbers.scale)
     if abs(left) > judged.tolerance:
         return judged
     reason = (
         f"{judged.reason}; {percent(left, signed=True)} with that in the prediction: the machine needed "
-        f"{percent(slower, signed=True)} processor time for the same computation"
+        f"{percent(found.slowed, signed=True)} processor time for the same computation"
     )
     return replace(judged, word=INCONCLUSIVE, reason=reason)
-
-
-def slowed(run: Run) -> float | None:
-    """Return by which share the machine computed the same more slowly than in the calibration; None without computing.
-
-    What is not computed (a sleep) is taken to be as long as it was measured to be.
-    """
-    if run.case.pace_per_s is None or "cpu_s" not in run.measurement.document["instruments"]:
-        return None
-    told = run.measurement.document
-    computed_s = told["instruments"]["cpu_s"]["mean"]
-    slept_s = float(run.measured.processing_s.mean()) - computed_s
-    # What it was given to compute, which an injection makes more of.
-    given = told["workload"]["service_s"] / (run.workload.service_s or 1.0)
-    return float(computed_s / ((float(run.predicted.processing_s.mean()) - slept_s / given) * given) - 1)
-
-
-def _computing_s(run: Run) -> float:
-    """Return for how long a message was predicted to compute: what it does not sleep."""
-    slept_s = float(run.measured.processing_s.mean() - run.measurement.document["instruments"]["cpu_s"]["mean"])
-    return float(run.predicted.processing_s.mean()) - max(slept_s, 0.0)
 
 
 def _in_words(stalls: Sequence[Stall]) -> str:

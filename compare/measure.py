@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from compare.case import Case
+from compare.explain.pace import TABLE
 from compare.inject import Injection
 from compare.machine.canary import Canary
 from compare.machine.children import POLL_S, Child, MeasurementError
@@ -34,7 +35,8 @@ OnWait = Callable[[float], object]
 class Measurement:
     """What was measured: the trajectory, what the real thing said of it, and what the machine did meanwhile.
 
-    `tables` are what clients recorded: "asked" (over HTTP), "sent" (over TCP). `began_s` is on the monotonic clock.
+    `tables` are what clients recorded, "asked" (over HTTP) and "sent" (over TCP), and "cpu" of work that computes.
+    `began_s` is on the monotonic clock.
     `repeated` tells of the runs before this one that were over the noise limit.
     """
 
@@ -86,7 +88,9 @@ def measure(case: Case, canary: Canary, injection: Injection, on_wait: OnWait = 
         document, clients, words = run(case, injection, directory, children, canary, on_wait, most_s)
         ended_s = time.monotonic()
         trajectory = Trajectory.read_csv(directory / "trajectory.csv")
-        tables = {table: read_table(directory / f"{table}.csv") for table in clients}
+        # Where it computes: whose a difference is can be told by its processor time.
+        recorded = (*clients, TABLE) if case.pace_per_s is not None and not case.over_tcp else clients
+        tables = {table: read_table(directory / f"{table}.csv") for table in recorded}
     trajectory = _at_planned_instants(case, trajectory, document, injection)
     if "asked" in tables:
         tables["asked"] = {

@@ -70,7 +70,7 @@ def page(summary: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
         closing=closing(summary),
         claims=claims(summary),
         calibrations=[calibration_row(found) for found in summary["calibrations"]],
-        machine=list(machine_lines(summary["environment"], summary["options"])),
+        machine=list(machine_lines(summary)),
     )
 
 
@@ -114,9 +114,18 @@ def experiment_view(entry: Mapping[str, Any], pictures: Mapping[str, str]) -> Vi
     }
 
 
-def machine_lines(environment: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def machine_lines(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield (what, value) of the machine that a comparison ran on."""
+    environment, awake, options = summary["environment"], summary["awake"], summary["options"]
     yield "Processor", f"{environment['processor'] or environment['machine']}, {digits(environment['cores'])} cores"
+    yield (
+        "Kept awake",
+        (
+            f"{awake['processors']} processors, while work sleeps: a process of the lowest priority runs on each"
+            if awake["processors"]
+            else f"no processor ({awake['why_not']}): each falls asleep when it has nothing to do, and wakes up late"
+        ),
+    )
     yield "System", f"{environment['system']}, {environment['machine']}"
     gil = "" if environment["gil"] else ", without GIL"
     yield "Python", f"{environment['implementation']} {environment['python']}{gil}"

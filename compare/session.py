@@ -13,6 +13,7 @@ from compare.bench import Bench, planned_s
 from compare.calibrate import Calibration
 from compare.experiment import Experiment, Options
 from compare.inject import Injection
+from compare.machine.awake import Awake
 from compare.machine.canary import Canary
 from compare.progress import Watch
 from compare.run import FILE, Entry, cases_of, repredicted, run_experiment, write_points
@@ -38,6 +39,7 @@ class Session:
     command: str
     out: Path
     resumed: bool = False
+    keep_awake: bool = True
 
     @property
     def _asked(self) -> dict[str, Any]:
@@ -46,6 +48,7 @@ class Session:
             "experiments": list(self.experiments),
             "options": asdict(self.options),
             "inject": self.injection.described,
+            "keep_awake": self.keep_awake,
         }
 
     def run(self, console: Console) -> Entry:
@@ -57,18 +60,21 @@ class Session:
         self.out.mkdir(parents=True, exist_ok=True)
         takes_s = planned_s(cases, quick=quick, seed=seed)
         show_plan(console, list(left), cases, takes_s, self.out, finished=len(done))
-        with Watch(console, takes_s) as watch, Canary() as canary:
-            bench = Bench(canary, watch, self.injection, quick=quick, seed=seed)
+        awake = Awake.here() if self.keep_awake else Awake("--no-keep-awake")
+        with Watch(console, takes_s) as watch, Canary() as canary, awake:
+            if self.keep_awake and awake.why_not:
+                console.print(f"Note    processors may fall asleep and be woken late: {awake.why_not}", style="yellow")
+            bench = Bench(canary, awake, watch, self.injection, quick=quick, seed=seed)
             bench.keep(calibrated)
             try:
                 self._run(left, bench, done)
             except BaseException as error:
                 if done:  # whatever has ended it: what is finished is kept
-                    self._write(done, bench.documents())
+                    self._write(done, bench)
                 if isinstance(error, KeyboardInterrupt):
                     raise KeyboardInterrupt(self._kept(done)) from None
                 raise
-        summary = self._write(done, bench.documents())
+        summary = self._write(done, bench)
         (self.out / UNFINISHED).unlink(missing_ok=True)
         show_verdict(console, summary, self.out)
         return summary
@@ -147,15 +153,17 @@ class Session:
 
     # -- the summary ---------------------------------------------------------------------------------------------
 
-    def _write(self, done: dict[str, Entry], calibrations: list[dict[str, Any]]) -> Entry:
+    def _write(self, done: dict[str, Entry], bench: Bench) -> Entry:
         command = self.command.replace(" --resume", "")  # which measures all of it
         own = [done[name] | {"command": command} for name in self.experiments if name in done]
+        calibrations = bench.documents()
         others, earlier = beside(self.out, self.experiments, self.injection.described, calibrations)
         entries, calibrations = [*own, *others], [*calibrations, *earlier]
         summary = {
             "schema_version": 1,
             "command": command,
             "environment": environment() | {"packages": {name: version(name) for name in PACKAGES}},
+            "awake": bench.awake.document(),
             "options": asdict(self.options),
             "inject": self.injection.described,
             "unfinished": [name for name in self.experiments if name not in done],

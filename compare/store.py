@@ -99,6 +99,7 @@ def _document(run: Run) -> dict[str, Any]:
         "began_monotonic_s": measurement.began_s,
         "real": measurement.document,
         "clients": measurement.clients,
+        "tables": list(measurement.tables),
         "noise": measurement.noise.document(),
         "repeated": list(measurement.repeated),
         "attributions": [attribution.document() for attribution in run.attributions],
@@ -132,7 +133,7 @@ def _run(directory: Path, document: dict[str, Any]) -> Run:
         noise_of_document(document["noise"]),
         document["command"],
         document["began_monotonic_s"],
-        {name: read_table(Path(f"{stem}-{name}.csv")) for name in document["clients"]},
+        {name: read_table(Path(f"{stem}-{name}.csv")) for name in document["tables"]},
         document["clients"],
         tuple(document["repeated"]),
     )

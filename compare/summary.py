@@ -115,7 +115,7 @@ def report_again(out: Path, load: Callable[[str], Experiment]) -> Entry:
     except ValueError as error:
         raise UsageError(f"{out / SUMMARY}: {error}; measure again, or give --out") from None
     try:
-        if not {"environment", "options", "calibrations", "inject", "command"} <= set(summary):
+        if not {"environment", "awake", "options", "calibrations", "inject", "command"} <= set(summary):
             raise KeyError
         named = [(entry["name"], load(entry["name"]), entry) for entry in summary["experiments"]]
     except (KeyError, TypeError):

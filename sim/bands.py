@@ -102,10 +102,13 @@ class Wander:
     freedom: int
 
     @classmethod
-    def of(cls, stretches_s: Seconds, own: float = 1.0) -> "Wander":
-        """Return what the means of stretches tell, shape (k,), k ≥ 2; `own`: of their variance, a whole run's part."""
+    def of(cls, stretches_s: Seconds, between: float = 1.0) -> "Wander":
+        """Return what the means of stretches tell, shape (k,), k ≥ 2.
+
+        `between`: of their variance, so many times as much is between a run's mean and the calibration's.
+        """
         share = float(stretches_s.std(ddof=1) / stretches_s.mean())
-        return cls(share * own**0.5, len(stretches_s) - 1)
+        return cls(share * between**0.5, len(stretches_s) - 1)
 
     def drawn(self, rng: np.random.Generator) -> float:
         """Draw by how many times longer a run's messages take."""

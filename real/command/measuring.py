@@ -149,6 +149,7 @@ def streams_to(options: Options, origin_ns: Callable[[], int]) -> list[Stream]:
     if options.out is None:
         return []
     options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "cpu.csv").unlink(missing_ok=True)  # of an earlier run, without a network
     beside = options.out / "trajectory.queries.csv"
     streams = [Stream(options.out / "trajectory.csv", origin_ns)]
     if options.http:

@@ -14,7 +14,7 @@ from real.environment import environment
 from real.histogram import STATED_ERROR
 from real.recent import Columns
 from real.ticket import NOT_YET
-from sim.files import json_text, write_text
+from sim.files import csv_text, json_text, write_text
 from sim.summary import Seconds, ratio, summary
 from sim.trajectory import Trajectory
 
@@ -48,7 +48,6 @@ def instruments(
     """
     processing_s, dispatch_s = trajectory.processing_s, trajectory.dispatch_s
     dispatch, busy_s = summary(dispatch_s), float(processing_s.sum())
-    cpu_s = np.minimum(cpu_s, processing_s)  # the clock of the processor is read outside that of the wall
     hold_s = float(processing_s.mean()) + (dispatch["mean"] or 0.0) if len(trajectory) else None
     overshoot_s = processing_s - service_s if service_s is not None else np.empty(0)
     idle = found_idle(trajectory)
@@ -158,13 +157,21 @@ def write(options: Options, outcome: Outcome, measured: Trajectory, text: str) -
     if options.out is not None:
         if not outcome.streamed:
             measured.write_csv(options.out / "trajectory.csv")
+            rows = ([cpu_s] for cpu_s in cpu_times_s(outcome, measured).tolist())
+            write_text(options.out / "cpu.csv", csv_text(("cpu_s",), rows))
         write_text(options.out / "measurement.json", text)
+
+
+def cpu_times_s(outcome: Outcome, measured: Trajectory) -> Seconds:
+    """Return the processor time that each message took, s, shape (n,)."""
+    cpu_s = np.asarray(outcome.messages.cpu_ns, dtype=np.int64) / 1e9
+    return np.minimum(cpu_s, measured.processing_s)  # the clock of the processor is read outside that of the wall
 
 
 def document_of(outcome: Outcome, measured: Trajectory, command: str, options: Options) -> dict[str, Any]:
     """Return the document that `--json` prints."""
     ended, origin_ns = outcome.ended, outcome.origin_ns
-    cpu_s = np.asarray(outcome.messages.cpu_ns, dtype=np.int64) / 1e9
+    cpu_s = cpu_times_s(outcome, measured)
     said = np.asarray(outcome.messages.sent_ns, dtype=np.int64) != NOT_YET
     metrics = outcome.all_metrics or measured.metrics()
     if outcome.all_queries is not None:

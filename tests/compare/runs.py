@@ -41,20 +41,25 @@ def measured(
     delay_ns: int = 0,
     stalls: tuple[Stall, ...] = (),
     given: float = 1.0,
+    bursts: tuple[tuple[int, int, float], ...] = (),
 ) -> Measurement:
     """A run of the model as if it had been measured: as calibrated, or slower, or with a delay, or stalled.
 
-    A thread that computes was `given` so many times the work that was planned.
+    A thread that computes was `given` so many times the work that was planned. `bursts`: from which message to which
+    the machine was so many times slower.
     """
     n = len(prediction.workload)
     # Not from the samples that the prediction was made of: a calibration is a sample too.
     own = samples(1000 + seed, prediction.hold_s - 8e-6).hold_times(n, np.random.default_rng(seed))
     dispatch, processing, wakeup, woken = columns_of(own)
+    times = np.full(n, slower)
+    for first, last, much in bursts:
+        times[first:last] *= much
     holds = (
         dispatch + delay_ns,
-        np.rint(processing * slower).astype(np.int64),
+        np.rint(processing * times).astype(np.int64),
         wakeup + delay_ns,
-        np.rint(woken * slower).astype(np.int64),
+        np.rint(woken * times).astype(np.int64),
     )
     holds = with_stalls(prediction.scene, holds, stalls, sleeps=True)
     trajectory = prediction.scene.replay(holds).trajectory(prediction.trajectory.worker)
@@ -69,7 +74,8 @@ def measured(
         "run": {},
     }
     noise = Noise(float(trajectory.finish_s.max()), stalls)
-    return Measurement(trajectory, document, noise, "python -m real", 0.0, {}, {})
+    tables = {"cpu": {"cpu_s": trajectory.processing_s}} if prediction.case.pace_per_s is not None else {}
+    return Measurement(trajectory, document, noise, "python -m real", 0.0, tables, {})
 
 
 def compared(case: Case, *, calibrated: Calibration | None = None, answer_s: float | None = None, **other: Any) -> Run:

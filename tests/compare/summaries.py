@@ -113,6 +113,7 @@ def summary(*entries: dict[str, Any], **changes: Any) -> dict[str, Any]:
     own = {
         "schema_version": 1,
         "command": "python -m compare all --quick",
+        "awake": {"processors": 2, "why_not": None},
         "environment": {
             "python": "3.13.0",
             "implementation": "CPython",

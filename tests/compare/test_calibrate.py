@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from compare.calibrate import A_RUNS_OWN, Calibration, answering_case, body, calibrate, cases
+from compare.calibrate import BETWEEN, Calibration, answering_case, body, calibrate, cases
 from compare.case import Asking, Case
 from compare.machine.noise import Noise, Stall
 from compare.measure import Measurement
@@ -130,7 +130,7 @@ def test_a_run_wanders_by_as_much_as_stretches_of_its_calibration_do() -> None:
         known = calibrated(stretches(0.005 * (1 + 0.005 * rng.standard_normal(6)))).samples
         assert known.wander is not None
         assert known.wander.freedom == 5
-        run_s = 0.005 * (1 + 0.005 * A_RUNS_OWN**0.5 * rng.standard_normal())
+        run_s = 0.005 * (1 + 0.005 * BETWEEN**0.5 * rng.standard_normal())
         for name, samples_ in (("wandering", known), ("without", replace(known, wander=None))):
             means = [
                 float(np.mean(samples_.redrawn(rng).hold_times(1000, rng).processing_ns)) / 1e9 for _ in range(199)

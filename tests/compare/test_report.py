@@ -238,6 +238,13 @@ def test_machine_calibration_and_command_are_told() -> None:
     assert "cpu 5 ms 295 3 5.2 ms 192.3/s 5.15 ms 10.3 ms 50 µs 100 µs 60 µs 120 µs 4.68 ms −10 %" in text
 
 
+def test_whether_processors_were_kept_awake_is_told_and_why_not() -> None:
+    told = summary(entry("throughput"))
+    assert "2 processors, while work sleeps" in drawn(told).text
+    asleep = drawn(told | {"awake": {"processors": 0, "why_not": "--no-keep-awake"}}).text
+    assert "no processor (--no-keep-awake)" in asleep
+
+
 def test_a_session_without_calibrations_points_and_reasons_has_a_page() -> None:
     empty = entry(points=[], attribution=[], pairing=[], noise=[], captions={})
     found = drawn(summary(empty, calibrations=[], calibration=None, accuracy={}))

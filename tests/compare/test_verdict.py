@@ -8,7 +8,7 @@ import pytest
 from compare.case import Case
 from compare.judge import judge, judge_growth, judge_latency
 from compare.machine.noise import Stall
-from compare.metric import GROWTH, LATENCY, MEAN
+from compare.metric import GROWTH, LATENCY, MEAN, P99
 from compare.verdict import (
     AGREES,
     DIFFERS,
@@ -114,6 +114,11 @@ def test_a_machine_that_computes_the_same_more_slowly_is_inconclusive_and_one_wi
     assert judge(compared(replace(case, work="sleep", pace_per_s=None), slower=1.05), MEAN, 0.05).word == DIFFERS
     # A machine that is a little slower explains no server that was given far more.
     assert judge(compared(case, slower=1.015 * 1.05, given=1.05), MEAN, 0.05).word == DIFFERS
+    # Three bursts of a second, 1.8 times slower: 16 % in the mean, which alone would explain no such tail.
+    bursts = ((200, 350, 1.8), (600, 750, 1.8), (1000, 1150, 1.8))
+    for metric in (MEAN, P99):
+        assert judge(compared(case, bursts=bursts), metric, 0.05).word == INCONCLUSIVE
+        assert judge(compared(case, bursts=bursts, slower=1.05, given=1.05), metric, 0.05).word == DIFFERS
     # It does not explain a loop that costs more.
     assert judge(compared(case, slower=1.02, delay_ns=400_000), MEAN, 0.05).word == DIFFERS
 
