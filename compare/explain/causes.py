@@ -149,8 +149,11 @@ def answer_s(measured: Trajectory) -> float:
         return 0.0
     # A question is to the messages what they are to it: something else that the thread did before.
     other = replace(measured, queries=None)
-    since = np.maximum(free_ns(replace(asked, queries=other)), as_ns(asked.arrival_s))
-    return float((as_ns(asked.finish_s) - since).mean()) / NS
+    free, arrival, finish = free_ns(replace(asked, queries=other)), as_ns(asked.arrival_s), as_ns(asked.finish_s)
+    waiting = arrival <= free
+    # One that finds the thread idle has to wake it, which holds nobody up: where others tell more, it is left out.
+    told = waiting if waiting.any() else np.ones_like(waiting)
+    return float((finish - np.maximum(free, arrival))[told].mean()) / NS
 
 
 def touched(begin_ns: Nanoseconds, end_ns: Nanoseconds, events: Sequence[Event]) -> Flags:

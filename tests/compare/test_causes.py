@@ -77,11 +77,14 @@ def test_what_a_stall_touched_is_as_long_as_the_others_and_the_rest_is_the_stall
 
 
 def test_what_was_answered_last_is_what_the_thread_did_before_a_message() -> None:
-    asked = Trajectory.of([1.0, 9.0], start_s=[2.1, 9.2], finish_s=[2.5, 9.5])
+    asked = Trajectory.of([1.0, 9.0], start_s=[2.1, 9.7], finish_s=[2.5, 10.0])
     measured = Trajectory.of([0, 1, 20], start_s=[0, 2.6, 20], finish_s=[2, 4.6, 22], queries=asked)
-    assert free_ns(measured).tolist() == [-1, 2_500_000_000, 9_500_000_000]
-    # 0.1 s of gap and 0.4 s for the first, which stood behind a message; 0.2 s and 0.3 s for the one that woke it up.
+    assert free_ns(measured).tolist() == [-1, 2_500_000_000, 10_000_000_000]
+    # 0.1 s of gap and 0.4 s for the first, which stood behind a message. The other had to wake the thread, and held it
+    # for no longer than 0.3 s of its 1 s: what it tells is wanted only where no question was waiting.
     assert answer_s(measured) == pytest.approx(0.5)
+    woke = replace(asked, **{name: getattr(asked, name)[1:] for name in ("arrival_s", "start_s", "finish_s", "worker")})
+    assert answer_s(replace(measured, queries=replace(woke, taken_s=asked.taken_s[1:]))) == pytest.approx(1.0)
     assert answer_s(replace(measured, queries=None)) == 0.0
 
 
