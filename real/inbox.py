@@ -3,7 +3,7 @@
 Every order keeps each worker's own messages in order.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 
 from real.message import Message
 from real.ticket import Ticket
@@ -12,7 +12,7 @@ FIFO, ROUND_ROBIN = "fifo", "round-robin"  # the third, per-worker, is what is l
 
 
 class Inbox:
-    """Queues in the order of their turns, which is what a dictionary remembers; `places` bounds what waits in all.
+    """Queues in the order of their turns, remembered by an ordered dictionary; `places` bounds what waits in all.
 
     fifo: one queue. round-robin: one a worker, who gives up the turn with each message. per-worker: one a worker, who
     keeps the turn until nothing of it waits, not even what came meanwhile.
@@ -20,7 +20,8 @@ class Inbox:
 
     def __init__(self, order: str = FIFO, places: float = float("inf")) -> None:
         self._order, self.places, self.bounded = order, places, places < float("inf")
-        self._queues: dict[str, deque[Ticket[Message]]] = {}
+        # Of a plain one, to find the first takes the longer the more of those before it are gone.
+        self._queues: OrderedDict[str, deque[Ticket[Message]]] = OrderedDict()
         self._size = 0
 
     def __len__(self) -> int:

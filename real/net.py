@@ -4,9 +4,9 @@ Nothing that was read is dropped. What is not read stays with the sender: while 
 """
 
 import socket
-from collections import Counter, deque
-from dataclasses import dataclass, field
+from collections import Counter, OrderedDict, deque
 
+from real.clients import MOST_CLIENTS, Client, missed_least
 from real.inbox import Inbox
 from real.message import Message, MessageError
 from real.metrics import Record
@@ -18,44 +18,22 @@ from real.wire import Rejected, decoded, instant_ns
 
 LONGEST_LINE = 65_536  # bytes
 CHUNK, SMALL_CHUNK = 8_192, 1_024  # bytes read at a time; where the inbox is bounded, not to hold many beside it
-SHOWN_COMPLAINTS = 100
-# Who has sent so many lines, or bytes of them, one after the other that were no messages (empty ones too), or so many
-# bytes without a line's end, is cut off: reading nonsense takes the thread's time too.
-MOST_NONSENSE, MOST_NONSENSE_BYTES, MOST_DROPPED = 100, 131_072, 1_048_576
-
-
-@dataclass(slots=True, eq=False)
-class Client:
-    """One connection: who it is, what came of the line that is not yet complete, and where that line began.
-
-    Of a line that is too long nothing is kept: `dropped` is how many bytes of it there were so far. `nonsense`: how
-    many lines there were since the last that was a message, and `nonsense_bytes` of them.
-    """
-
-    peer: str
-    line: bytearray = field(default_factory=bytearray)
-    offset: int = 0
-    dropped: int = 0
-    nonsense: int = 0
-    nonsense_bytes: int = 0
-
-    @property
-    def talks_nonsense(self) -> bool:
-        """Whether it is enough."""
-        return self.nonsense >= MOST_NONSENSE or self.nonsense_bytes >= MOST_NONSENSE_BYTES
+SHOWN_COMPLAINTS, ACCEPTED_AT_ONCE = 100, 16
 
 
 class Intake:
     """A source without a plan. Its counts: `received` messages, `rejected` by reason, `foreign_timestamps`, `clients`.
 
     `cut_off` is how many clients sent nothing but nonsense for too long; what they still had to say is not counted.
+    `crowded_out`: how many were closed because there were MOST_CLIENTS, each when one more came: the longest silent,
+    after what it had said; or the one that came, where everybody else had something to say.
     `refused_ns` is how long clients had something to say while the inbox had no room for it.
     """
 
     def __init__(self, sockets: Sockets, router: Router, record: Record, inbox: Inbox) -> None:
         self.rows = record
         self.received = self.foreign_timestamps = self.clients = self.bytes = self.refused_ns = 0
-        self.cut_off = 0
+        self.cut_off = self.crowded_out = 0
         self.rejected: Counter[str] = Counter()
         self.complaints: list[str] = []
         self._sockets, self._router = sockets, router
@@ -63,7 +41,8 @@ class Intake:
         self._listener: socket.socket | None = None
         self._clients: dict[socket.socket, Client] = {}
         self._received: deque[Ticket[Message]] = deque()
-        self._unfinished: dict[int, None] = {}  # numbers, in order
+        # Numbers, in order. The first of a dictionary is found by passing over all that were deleted before it.
+        self._unfinished: OrderedDict[int, None] = OrderedDict()
         self._refused: dict[socket.socket, int] = {}  # clients not read when they had something to say: last round
         self._refused_since_ns = self._read_turn = 0
 
@@ -107,15 +86,37 @@ class Intake:
     def ready(self, ready: socket.socket, events: int, now_ns: int) -> None:
         """Let a client in, or read what one sent; where places are few, in turn."""
         if ready is self._listener:
-            accepted = self._sockets.accept(ready)
-            if accepted is not None:
-                self._clients[accepted[0]] = Client(accepted[1])
-                self._sockets.add(accepted[0], self)
-                self.clients += 1
-                if not self._bounded:
-                    self._read(accepted[0], self._clients[accepted[0]])  # it may have come with something to say
+            self._let_in(ready, now_ns)
         elif not self._bounded or self._has_its_turn(ready, now_ns):
             self._read(ready, self._clients[ready])
+
+    def _let_in(self, listener: socket.socket, now_ns: int) -> None:
+        """Let clients in: those that say nothing are many before one that has something to say costs a turn."""
+        for _ in range(ACCEPTED_AT_ONCE):
+            accepted, crowd, before = self._sockets.accept(listener), self.crowded_out, self.bytes
+            if accepted is None:
+                return
+            client, peer = accepted
+            if not self._has_room_for_one_more():
+                client.close()
+                return
+            self._clients[client] = Client(peer, now_ns)
+            self._sockets.add(client, self)
+            self.clients += 1
+            if not self._bounded:
+                self._read(client, self._clients[client])  # it may have come with something to say
+            if self.bytes > before or self.crowded_out > crowd:
+                return
+
+    def _has_room_for_one_more(self) -> bool:
+        """Whether another client may come, after closing the one that is missed least if it has to be."""
+        if len(self._clients) < MOST_CLIENTS:
+            return True
+        self.crowded_out += 1
+        silent = missed_least(self._clients)
+        if silent is not None:
+            self._end(silent, self._sockets.now_ns())
+        return silent is not None
 
     def _has_its_turn(self, client: socket.socket, now_ns: int) -> bool:
         """Whether a client may be read: once all that was read has found its place, whoever was refused first."""
@@ -146,8 +147,9 @@ class Intake:
             self.refused_ns += now_ns - self._refused_since_ns
             self._refused_since_ns = 0
 
-    def sweep(self, heard_ns: int) -> None:
-        """Let them be: a client may be silent for as long as it likes."""
+    def sweep(self, heard_ns: int) -> bool:
+        """Let them be: a client may be silent for as long as it likes, and nobody needs its place."""
+        return False
 
     def close(self) -> None:
         """Take nothing more in. What was not read, or is half a line, remains the sender's."""
@@ -172,10 +174,9 @@ class Intake:
             data = b""  # reset: as good as the end
         now_ns = self._sockets.now_ns()  # not before: what has been read was sent before it
         if not data:
-            if client.line or client.dropped:  # the last line may do without its end
-                self._line(client, b"", now_ns)
-            self._drop(ready)
+            self._end(ready, now_ns)
             return
+        client.heard_ns = now_ns
         self.bytes += len(data)
         *lines, rest = data.split(b"\n")
         for line in lines:
@@ -186,9 +187,16 @@ class Intake:
         if len(client.line) > LONGEST_LINE:
             client.dropped += len(client.line)
             client.line.clear()
-        if client.talks_nonsense or client.dropped > MOST_DROPPED:
+        if client.talks_nonsense:
             self.cut_off += 1
             self._drop(ready)
+
+    def _end(self, of: socket.socket, now_ns: int) -> None:
+        """Part with a client. The last line may do without its end."""
+        client = self._clients[of]
+        if client.within_a_line:
+            self._line(client, b"", now_ns)
+        self._drop(of)
 
     def _line(self, client: Client, end: bytes, now_ns: int) -> None:
         """Receive the message that a line spells, or reject it by itself."""

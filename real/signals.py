@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks for an end, the second does not ask."""
+"""Ctrl-C, SIGTERM and a terminal that is closed: the first asks for an end, the second does not ask."""
 
 import signal
 from collections.abc import Callable
@@ -9,6 +9,13 @@ class Abandoned(KeyboardInterrupt):
     """Someone asked for the end a second time."""
 
 
+def ending() -> tuple[signal.Signals, ...]:
+    """Return the signals that ask for an end: not the closed terminal's where someone has had it ignored (nohup)."""
+    closed = getattr(signal, "SIGHUP", None)
+    heard = closed is not None and signal.getsignal(closed) is not signal.SIG_IGN
+    return signal.SIGINT, signal.SIGTERM, *((closed,) if heard else ())
+
+
 class Stop:
     """Whether someone asked for an end. While this is entered, a signal does nothing else than ask.
 
@@ -16,10 +23,10 @@ class Stop:
     signal raises, wherever the thread is, and says what `lost` returns.
     """
 
-    def __init__(self, signals: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)) -> None:
+    def __init__(self, signals: tuple[signal.Signals, ...] | None = None) -> None:
         self.requested = False
         self.lost: Callable[[], str] = lambda: ""
-        self._signals = signals
+        self._signals = ending() if signals is None else signals
         self._before: list[signal._HANDLER] = []
 
     def __enter__(self) -> "Stop":

@@ -47,8 +47,11 @@ class Owner(Protocol):
     def ready(self, ready: socket.socket, events: int, now_ns: int) -> None:
         """Read or write a socket that is ready for it."""
 
-    def sweep(self, heard_ns: int) -> None:
-        """Close what has been silent for too long at an instant: all that was said until then has been heard."""
+    def sweep(self, heard_ns: int) -> bool:
+        """Close what has been silent for too long at an instant: all that was said until then has been heard.
+
+        Return whether there is more of it, for the next turn.
+        """
 
 
 class Sockets:
@@ -137,9 +140,8 @@ class Sockets:
             now_ns = self.now_ns()
         # Whoever has spoken since all were looked at is not silent, only unheard: most are, when the thread has stood.
         if not self._ready and self._found_ns >= self._next_sweep_ns:
-            self._next_sweep_ns = self._found_ns + SWEEP_NS
-            for owner in self._owners:
-                owner.sweep(self._found_ns)
+            more = [owner.sweep(self._found_ns) for owner in self._owners]
+            self._next_sweep_ns = self._found_ns + SWEEP_NS * (not any(more))
 
     def wait_until(self, at_ns: int) -> None:
         """Wait until a socket is ready, or an instant, or LONGEST_NS: sleeping first and spinning at the end."""

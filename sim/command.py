@@ -5,6 +5,7 @@ Standard library only, so that the real processor's edges can use it too.
 
 import argparse
 import contextlib
+import errno
 import io
 import os
 import re
@@ -18,6 +19,13 @@ from typing import NoReturn
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 # What would end a line, or tell a terminal something, if it stood in what was typed or in a file.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+_ELSEWHERE = "make room there, or give another place"
+_REMEDIES = {
+    errno.ENOSPC: _ELSEWHERE,
+    errno.EDQUOT: _ELSEWHERE,
+    errno.EFBIG: "give a place where files may be larger (ulimit -f)",
+}
 
 
 class UsageError(ValueError):
@@ -80,9 +88,20 @@ def run_command(name: str, main: Callable[[list[str]], None]) -> NoReturn:
     except BrokenPipeError:  # whoever was reading has seen enough
         _end("", EXIT_FAILED)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _end(f"{name}: {where}{error.strerror or error}", EXIT_FAILED)
+        _end(f"{name}: {_told(error)}", EXIT_FAILED)
     raise SystemExit(0)
+
+
+def _told(error: OSError) -> str:
+    """Return what went wrong, where, and what would help."""
+    where, remedy = error.filename, _REMEDIES.get(error.errno or 0)
+    if where is None and remedy:
+        try:
+            sys.stdout.flush()  # what could not be written stands in its buffer still
+        except OSError as again:
+            where = "standard output" if again.errno == error.errno else None
+    words = error.strerror or str(error)
+    return (f"{where}: " if where else "") + words + (f"; {remedy}" if remedy else "")
 
 
 def _mend_streams() -> None:
@@ -96,7 +115,10 @@ def _mend_streams() -> None:
 
 
 def _end(line: str, code: int) -> NoReturn:
-    # What is still in stdout's buffer would fail once more, and loudly, when the interpreter ends.
+    if code != EXIT_INTERRUPTED:  # who interrupts does not want to wait for whoever reads
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()  # what has been told counts, whatever went wrong after it
+    # What is then still in stdout's buffer would fail once more, and loudly, when the interpreter ends.
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if line:

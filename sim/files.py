@@ -12,11 +12,19 @@ from typing import Any
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file."""
+    """Write a file; OSError names it."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file; OSError names it."""
     partial = path.with_name(path.name + ".partial")
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_bytes(data)
         partial.replace(path)
+    except OSError as error:
+        # A full disk names no file, and others the partial one, which nobody asked for.
+        raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         partial.unlink(missing_ok=True)
 

@@ -1,5 +1,6 @@
 """The figure of `--plot`: queue length and latency over time, with what theory expects of them."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from sim.files import write_bytes
 from sim.nominal import Nominal
 from sim.palette import CALIBRATED as SIMULATED
 from sim.palette import NOMINAL, STYLE
@@ -33,7 +35,9 @@ def draw(path: Path, workload: Workload, theory: Nominal, trajectory: Trajectory
             f"{digits(workload.offered_rate_per_s)} messages/s ({workload.arrivals_kind}) × "
             f"{seconds(workload.service_s)} on {thread}{load}"
         )
-        figure.savefig(path, dpi=150)
+        picture = BytesIO()
+        figure.savefig(picture, dpi=150, format=path.suffix[1:])
+    write_bytes(path, picture.getvalue())
 
 
 def _highest(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

@@ -6,6 +6,7 @@ read is an error that names the file, the line, the value and what was expected.
 
 import csv
 import re
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -20,6 +21,8 @@ _DATE = re.compile(
 _UNITS = ((Decimal("1e17"), 1), (Decimal("1e14"), 1_000), (Decimal("1e11"), 1_000_000), (Decimal("-Infinity"), NS))
 # Decimal accepts 1e999999; no recording needs an instant beyond what 64 bits of nanoseconds hold.
 _LIMIT_NS = 2**63 - 1
+# A file may have no end of line, and no end: /dev/zero has neither.
+LONGEST_LINE = 65_536  # characters
 
 INSTANT_NAMES = ("timestamp", "time", "arrival", "arrival_s")
 DURATION_NAMES = ("service_s", "processing_s", "hold_s", "duration_s", "gap_s")
@@ -161,25 +164,41 @@ def _column(
 def _rows(path: Path, is_value: Callable[[str], bool]) -> Iterator[tuple[int, list[str]]]:
     """Yield (line number, cells) of each line that is neither blank nor a # comment."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        numbered = [
+            (number, line.strip())
+            for number, line in enumerate(_lines(path), start=1)
+            if line.strip() and not line.lstrip().startswith("#")
+        ]
     except FileNotFoundError:
         raise RecordingError(f"{path}: no such file") from None
     except UnicodeDecodeError:
         raise RecordingError(f"{path}: not UTF-8 text; expected CSV or one value a line") from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a file name"
-        raise RecordingError(f"{path}: cannot be read: {reason}") from None
-    numbered = [
-        (number, line.strip())
-        for number, line in enumerate(text.splitlines(), start=1)
-        if line.strip() and not line.lstrip().startswith("#")
-    ]
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be read: {error.strerror}") from None
     split = _splitter([line for _, line in numbered[:2]], is_value) if numbered else str.split
     for number, line in numbered:
         try:
             yield number, [cell.strip() for cell in split(line)]
         except csv.Error as error:
             raise RecordingError(f"{path}:{number}: not a row of CSV ({error}): {_quote(line)}") from None
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Yield a file's lines; RecordingError for what is no file, and for a line that goes on for too long."""
+    try:
+        mode = path.stat().st_mode
+    except ValueError:  # a name with a NUL in it
+        raise RecordingError(f"{path}: cannot be read: not a file name") from None
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        raise RecordingError(f"{path}: cannot be read: a device, which may have no end")
+    with path.open(encoding="utf-8-sig") as file:
+        number = 1
+        while text := file.readline(LONGEST_LINE + 1):
+            if len(text) > LONGEST_LINE and not text.endswith("\n"):
+                raise RecordingError(f"{path}:{number}: a line of more than {LONGEST_LINE} characters: {_quote(text)}")
+            lines = text.splitlines()  # there are other ends of lines than a file has
+            number += len(lines)
+            yield from lines
 
 
 def _splitter(sample: list[str], is_value: Callable[[str], bool]) -> Callable[[str], list[str]]:

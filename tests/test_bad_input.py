@@ -111,6 +111,8 @@ SIM = [
     ("--arrivals trace:../header.csv", "--arrivals trace:../header.csv: a header", "expected one value a line"),
     ("--arrivals trace:../binary", "--arrivals trace:../binary: not UTF-8 text", "expected CSV or one value"),
     ("--arrivals trace:..", "--arrivals trace:..: cannot be read: Is a directory", "give another file"),
+    ("--arrivals trace:/dev/zero", "--arrivals trace:/dev/zero: cannot be read: a device", "give another file"),
+    ("--service empirical:/dev/zero", "--service empirical:/dev/zero: cannot be read: a device", "give another file"),
     ("--arrivals 'trace:two\nlines'", r"--arrivals trace:two\nlines: no such file", "give another file"),
     ("--arrivals trace:../bad.csv", "--arrivals trace:../bad.csv:2: 'oops'", "is not seconds or an ISO 8601 date"),
     ("--arrivals trace:../columns.csv:tokens", "--arrivals trace:../columns.csv: no column 'tokens'", "time, size"),

@@ -167,7 +167,7 @@ def test_a_file_is_short_enough_to_be_read(path: Path) -> None:
 
 # By whatever name the module or the object is known: what these do is wait.
 WAITING = {
-    *("sleep", "pause", "sigwait", "sigwaitinfo", "sigtimedwait", "wait", "wait_for", "waitpid", "input", "flock"),
+    *("sleep", "pause", "sigwait", "sigwaitinfo", "sigtimedwait", "wait", "wait_for", "waitpid", "input"),
     *("accept", "create_connection", "makefile", "sendall", "sendfile", "recvmsg", "acquire", "communicate", "result"),
 }
 RECEIVING = {"recv", "recv_into", "recvfrom", "send"}
@@ -205,6 +205,8 @@ def may_wait(call: ast.Call, reckons_with_nothing: bool) -> bool:
         return not told or isinstance(told[0], int | float) or bool(call.keywords)
     if name in ("setblocking", "settimeout"):
         return told not in ([False], [0])
+    if name == "flock":  # which waits for whoever has it, unless told not to
+        return "LOCK_NB" not in ast.unparse(call)
     if name in RECEIVING:
         return not reckons_with_nothing and (name != "send" or "socket" in owner)
     return name in WAITING and (owner, name) not in OUR_OWN
@@ -230,7 +232,13 @@ def test_only_the_clock_and_the_sockets_wait(path: Path) -> None:
         *("time.sleep(0.1)", "sleep(1)", "self.selector.select()", "self.selector.select(1)", "select.select(a, b, c)"),
         *("select.select(a, b, c, left_s)", "self.selector.select(timeout=None)", "thread.join()", "thread.join(2)"),
         *("queue.join(timeout=2)", "event.wait()", "data = client.recv(10)", "listener.accept()", "lock.acquire()"),
-        *("client.setblocking(True)", "client.settimeout(5)", "client.sendall(data)", "client.socket.send(data)"),
+        *(
+            "fcntl.flock(file, fcntl.LOCK_EX)",
+            "client.setblocking(True)",
+            "client.settimeout(5)",
+            "client.sendall(data)",
+            "client.socket.send(data)",
+        ),
         *("socket.create_connection(place)", "try:\n    client.recv(10)\nexcept OSError:\n    pass"),
     ],
 )
@@ -242,7 +250,13 @@ def test_a_line_that_waits_would_be_found(line: str) -> None:
     "line",
     [
         *("clock.sleep(5)", "self.clock.wait_until(at_ns)", "selector.select(0)", "select.select(a, b, c, 0)"),
-        *("', '.join(names)", "separator.join(names)", "client.setblocking(False)", "self._sockets.accept(listener)"),
+        *(
+            "fcntl.flock(file, LOCK_EX | LOCK_NB)",
+            "', '.join(names)",
+            "separator.join(names)",
+            "client.setblocking(False)",
+            "self._sockets.accept(listener)",
+        ),
         *("try:\n    client.recv(10)\nexcept BlockingIOError:\n    pass", "generator.send(None)"),
     ],
 )

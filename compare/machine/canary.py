@@ -4,6 +4,8 @@ It is woken every `PERIOD_S` and by nothing else, so what it costs the machine i
 that began between two wakings it is told from the second on, too short by half a period on average. Time that it spent
 in the queue for a processor is no stall: what it queues behind may be the very run that it watches. Of that run it
 notes the opposite, the time in the queue, because nothing but the rest of the machine can be what it queues behind.
+
+Whoever started it and is killed cannot end that run any more: then the canary does.
 """
 
 import gc
@@ -20,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from compare.machine.children import how_ended
 from compare.machine.noise import LEAST_STALL_S, Stall
 from sim.command import CommandError
 
@@ -36,21 +39,24 @@ class Clock:
     sleep: Callable[[float], object]
 
 
-def watch(asked: int, told: int, clock: Clock, processes: Path) -> None:
+def watch(asked: int, told: int, clock: Clock, processes: Path) -> str | None:
     """Write a line `at_s lasting_s waited` to `told` for each stall until `asked` is at its end, both file descriptors.
 
     A sleep that ends late is one, from when it should have ended on; the time in the queue, which comes last, is left
     out. Time that the watched process has spent in the queue since the last look is one that ends now. What is asked
     is one word a line: a process, to be watched from now on, or `?`, which is answered by a line with one instant:
     every stall that ended before it is written. `processes` is where the system tells of them.
+
+    Return the process that it watches to the end, if that is still there: nobody has taken leave of it.
     """
-    due_s, own, watched = clock.now_s(), Queue(processes / "thread-self"), Queue(processes / _NOBODY)
+    due_s, own, name = clock.now_s(), Queue(processes / "thread-self"), _NOBODY
+    watched = Queue(processes / name)
     while True:
         due_s += PERIOD_S
         clock.sleep(max(due_s - clock.now_s(), 0.0))
         heard = _heard(asked)
         if heard is None:
-            return  # whoever started it has closed this, or is gone
+            return name if watched.there() else None  # whoever started it has closed this, or is gone
         # The clock is read after the question is: a stall before the question is then never behind the answer.
         woken_s, queued_s = clock.now_s(), watched.more_s()
         _note(told, Stall(due_s, woken_s - due_s - own.more_s()))
@@ -62,7 +68,7 @@ def watch(asked: int, told: int, clock: Clock, processes: Path) -> None:
                 os.write(told, f"{woken_s!r}\n".encode())
             else:
                 watched.close()
-                watched = Queue(processes / word)
+                name, watched = word, Queue(processes / word)
 
 
 def _heard(asked: int) -> list[str] | None:
@@ -102,6 +108,13 @@ class Queue:
         more_ns, self._before_ns = now_ns - self._before_ns, now_ns
         return more_ns / 1e9
 
+    def there(self) -> bool:
+        """Whether the process is there: this one, not another to which its number has been given since."""
+        try:
+            return self._account is not None and bool(os.pread(self._account, 64, 0))
+        except ProcessLookupError:
+            return False
+
     def close(self) -> None:
         """Ask no more."""
         if self._account is not None:
@@ -121,7 +134,10 @@ class Canary:
         # Into a file, not a pipe: on a machine that stalls all the time a pipe is full before anybody looks.
         self._told = tempfile.TemporaryFile(prefix="canary-")
         pipe = subprocess.PIPE
-        self._child = subprocess.Popen(self._command, bufsize=0, stdin=pipe, stdout=self._told, stderr=pipe)
+        # A group of its own: Ctrl-C and what kills whole groups are for whoever asks, and this outlives that.
+        self._child = subprocess.Popen(
+            self._command, bufsize=0, stdin=pipe, stdout=self._told, stderr=pipe, process_group=0
+        )
         try:
             self._catch_up()  # it watches from here on
         except BaseException:
@@ -194,7 +210,7 @@ class Canary:
             return CommandError(f"{name} has not answered for {_ANSWER_S:.0f} s: is it stopped?")
         assert self._child.stderr is not None
         last = self._child.stderr.read().decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
-        return CommandError(f"{name} ended with {code}: {last[0]}")
+        return CommandError(f"{name} {how_ended(code)}: {last[0]}")
 
     def _end(self) -> None:
         """Let it end by itself, or else end it."""
@@ -210,12 +226,13 @@ class Canary:
 
 
 def main() -> None:
-    """Watch until stdin is closed."""
-    # Ctrl-C goes to everything that was started together; who asks for the stalls ends this.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Watch until stdin is closed; then end the process that is still watched: it was a child of one that is gone."""
     gc.freeze()
     gc.disable()
-    watch(sys.stdin.fileno(), sys.stdout.fileno(), Clock(time.monotonic, time.sleep), Path("/proc"))
+    left = watch(sys.stdin.fileno(), sys.stdout.fileno(), Clock(time.monotonic, time.sleep), Path("/proc"))
+    if left is not None:
+        with suppress(ProcessLookupError):
+            os.kill(int(left), signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,16 @@ class MeasurementError(CommandError):
     """The real thing did not run to its end; the message says what it said."""
 
 
+def how_ended(code: int) -> str:
+    """Return how a process ended, by its code as `subprocess` has it.
+
+    >>> how_ended(2), how_ended(-9)
+    ('ended with 2', 'was killed by SIGKILL')
+    """
+    known = -code in set(signal.Signals)
+    return f"was killed by {signal.Signals(-code).name}" if known else f"ended with {code}"
+
+
 class Child:
     """`python -m MODULE WORDS`, its output in files of a directory; killed when the block is left, however that is."""
 
@@ -78,10 +88,13 @@ class Child:
             on_wait(passed_s)
             time.sleep(POLL_S)
         if self._process.returncode != 0:
-            raise self._failure(f"ended with {self._process.returncode}")
+            raise self._failure(how_ended(self._process.returncode))
         found: dict[str, Any] = json.loads(self._output.read_text())
         return found
 
     def _failure(self, what: str) -> MeasurementError:
+        code = self._process.poll()
+        if code is not None and code < 0:  # what it said last was no complaint
+            return MeasurementError(f"python -m {self.module} {how_ended(code)}")
         last = self._complaints.read_text().strip().splitlines()[-1:] or ["no message"]
         return MeasurementError(f"python -m {self.module} {what}: {last[0]}")

@@ -8,7 +8,6 @@ import argparse
 import contextlib
 import gc
 import resource
-import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -34,7 +33,6 @@ EXAMPLES = """examples:
 MOST_QUESTIONS, MOST_WORKERS = 1_000_000, 100_000
 LEAD_NS = 20_000_000  # from when everything is made to second 0
 _CONNECT_WITHIN_S = 5.0
-_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ def main(argv: Sequence[str]) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):  # each question that stands has a connection
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    with Stop(_STOPPING) as stop:
+    with Stop() as stop:
         floor: list[Asked] = []
         if settings.floor:
             _tell(settings, f"the floor: {settings.floor} questions to an idle processor …")

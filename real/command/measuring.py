@@ -1,14 +1,16 @@
 """A run from beginning to end: everything is made, then the loop runs, then what it recorded is collected."""
 
+import fcntl
 import gc
 import os
+import resource
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 from io import BytesIO
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from real.clock import Clock, WallClock
 from real.command.assembly import allocation, inbox_of, loop_of, messages, plans, router_for
@@ -82,6 +84,7 @@ def served_run(
 ) -> Outcome:
     """Serve whoever sends messages, until someone asks for the end; as `measured_run` otherwise."""
     options = paced(options, clock)
+    allow_descriptors()
     router = router_wanted(workload, options, clock)
     sockets, rows = Sockets(clock, AWAKE_NS.get(options.work, 0)), Recent()
     asked = Recent(listeners=[rows.busy_with])
@@ -149,13 +152,34 @@ def streams_to(options: Options, origin_ns: Callable[[], int]) -> list[Stream]:
     if options.out is None:
         return []
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "cpu.csv").unlink(missing_ok=True)  # of an earlier run, without a network
-    beside = options.out / "trajectory.queries.csv"
-    streams = [Stream(options.out / "trajectory.csv", origin_ns)]
-    if options.http:
-        return [*streams, Stream(beside, origin_ns, sent=False)]
-    beside.unlink(missing_ok=True)  # of an earlier run
+    path, beside = options.out / "trajectory.csv", options.out / "trajectory.queries.csv"
+    try:
+        streams = [Stream(path, origin_ns, opened=opened_alone)]
+        streams += [Stream(beside, origin_ns, sent=False, opened=opened_alone)] if options.http else []
+    except BlockingIOError:
+        raise UsageError(f"--out {options.out}: another processor writes there; give another directory") from None
+    for earlier in ("cpu.csv", *(() if options.http else (beside.name,))):
+        (options.out / earlier).unlink(missing_ok=True)
     return streams
+
+
+def opened_alone(path: Path) -> BinaryIO:
+    """Open a file for writing, empty; BlockingIOError if somebody writes it now: rows of two would be mixed."""
+    file = path.open("ab", buffering=0)  # emptied only once it is nobody else's
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file.truncate(0)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def allow_descriptors() -> None:
+    """Let this process have as many descriptors as it may: each client has one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def serve_http(processor: Processor, sockets: Sockets, asked: Recent, options: Options) -> tuple[str, int]:

@@ -115,6 +115,7 @@ def came_in(intake: Intake) -> dict[str, Any]:
         "foreign_timestamps": intake.foreign_timestamps,
         "clients": intake.clients,
         "cut_off": intake.cut_off,
+        "crowded_out": intake.crowded_out,
         "bytes": intake.bytes,
         "refused_s": intake.refused_ns / 1e9,
     }

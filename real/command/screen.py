@@ -145,10 +145,12 @@ def _received(run: dict[str, Any]) -> list[str]:
         f"{run['left']:,} left",
         f"{rejected:,} rejected, most of them: {max(run['rejected'], key=run['rejected'].get, default='')}",
         f"{run['cut_off']:,} cut off, who sent nothing but nonsense",
+        f"{run['crowded_out']:,} closed to make room, the longest silent first",
         f"{run['foreign_timestamps']:,} without a timestamp of this machine's clock",
         f"no room in the inbox for {seconds(run['refused_s'])}",
     ]
-    worth_telling = (1, rejected, run["cut_off"], run["foreign_timestamps"], run["refused_s"])
+    counted = ("cut_off", "crowded_out", "foreign_timestamps", "refused_s")
+    worth_telling = (1, rejected, *(run[name] for name in counted))
     shown = [line for line, worth in zip(lines, worth_telling, strict=True) if worth]
     return shown + [complaint[:61] for complaint in run["complaints"][:3]]
 

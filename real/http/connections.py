@@ -14,6 +14,7 @@ from real.sockets import READ, WRITE, Sockets
 from real.source import NEVER_NS
 
 CONNECTIONS, ACCEPTED_AT_ONCE = 512, 16
+CLOSED_AT_ONCE = 32  # for silence, in one turn: all of them would hold the thread for 10 ms
 CHUNK = 8_192  # bytes
 _S = 10**9
 # For a whole request, for the first byte of the next one, for taking some of a reply, for hearing of the end.
@@ -73,15 +74,20 @@ class Connections:
         else:
             self._read(client, now_ns)
 
-    def sweep(self, heard_ns: int) -> None:
-        """Close what has been silent for too long, with a reply if it is in the middle of a request."""
-        for client in [client for client in self._clients.values() if client.deadline_ns <= heard_ns]:
+    def sweep(self, heard_ns: int) -> bool:
+        """Close what has been silent for too long, with a reply if it is in the middle of a request; not all at once.
+
+        Return whether there is more of it.
+        """
+        overdue = [client for client in self._clients.values() if client.deadline_ns <= heard_ns]
+        for client in overdue[:CLOSED_AT_ONCE]:
             self.timed_out += not client.lingering
             if client.heard and not client.unsent:
                 text = f"the request was not complete after {REQUEST_NS // _S} s"
                 self.reply(client, None, failed(408, text), self._sockets.now_ns())
             else:
                 self._drop(client)
+        return len(overdue) > CLOSED_AT_ONCE
 
     def close(self) -> None:
         """Let nobody in any more, and drop everybody."""

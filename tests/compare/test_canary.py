@@ -64,7 +64,7 @@ class Machine:
         with TemporaryDirectory() as processes:
             self._processes = Path(processes)
             self._account()
-            watch(self.asked, self.told, Clock(self.now_s, self.sleep), self._processes)
+            self.left = watch(self.asked, self.told, Clock(self.now_s, self.sleep), self._processes)
         os.close(self.told)
         with os.fdopen(self._told) as told:
             found = [[float(word) for word in line.split()] for line in told]
@@ -132,8 +132,27 @@ def test_of_a_process_that_has_gone_nothing_more_is_told() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         queue = Queue(Path(f"/proc/{child.pid}"))
         assert queue.more_s() >= 0
+        assert queue.there()
     assert (queue.more_s(), Queue(Path(f"/proc/{child.pid}")).more_s()) == (0.0, 0.0)
+    assert not queue.there()
+    assert not Queue(Path(f"/proc/{child.pid}")).there()
     queue.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ({}, None),
+        ({0: ["77"]}, "77"),
+        ({0: ["77"], 1: ["78"]}, "78"),
+        ({0: ["77"], 2: ["0"]}, None),
+        ({0: ["79"]}, None),  # which is nobody
+    ],
+)
+def test_who_is_watched_to_the_end_is_told(said: dict[int, list[str]], left: str | None) -> None:
+    machine = Machine([0] * 4, said=said, queued_ms={"77": {}, "78": {}})
+    machine.lines()
+    assert machine.left == left
 
 
 @pytest.fixture
@@ -269,7 +288,7 @@ def test_leaving_ends_it_even_if_it_is_stopped() -> None:
 
 def test_a_canary_that_died_is_an_error(canary: Canary) -> None:
     os.kill(canary.pid, signal.SIGKILL)
-    with pytest.raises(CommandError, match=r"the canary, which notes .*, ended with -9: no message"):
+    with pytest.raises(CommandError, match=r"the canary, which notes .*, was killed by SIGKILL: no message"):
         canary.stalls(0.0, time.monotonic())
 
 
@@ -281,30 +300,49 @@ def test_a_canary_that_cannot_start_is_an_error_that_says_why() -> None:
         raise AssertionError("entered")
 
 
-def test_ctrl_c_is_not_for_it(canary: Canary) -> None:
-    os.kill(canary.pid, signal.SIGINT)
-    assert isinstance(canary.stalls(0.0, time.monotonic()), tuple)
+def test_what_goes_to_whoever_asks_and_the_group_of_that_is_not_for_it(canary: Canary) -> None:
+    assert os.getpgid(canary.pid) == canary.pid != os.getpgid(0)
 
 
+# Has a canary and two processes that run for long, the first of which was watched, and the second still is.
 PARENT = """
-import time
+import subprocess, sys, time
 from compare.machine.canary import Canary
-with Canary() as canary:
-    print(canary.pid, flush=True)
-    time.sleep(60)
+LONG = [sys.executable, "-c", "import time; time.sleep(600)"]
+with Canary() as canary, subprocess.Popen(LONG, process_group=0) as other:
+    with canary.watching(other.pid):
+        pass
+    with subprocess.Popen(LONG, process_group=0) as child, canary.watching(child.pid):
+        canary.stalls(0.0, time.monotonic())  # it has heard of it
+        print(canary.pid, other.pid, child.pid, flush=True)
+        time.sleep(600)
 """
 
 
-def test_a_parent_that_is_killed_leaves_no_orphan() -> None:
-    with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        pid = int(parent.stdout.readline())
-        parent.kill()
+@contextlib.contextmanager
+def killed_parent(whole_group: bool) -> Iterator[list[int]]:
+    """A parent that was killed; the canary, the process that was watched, the one that is."""
+    pids: list[int] = []
     try:
-        assert gone(pid)
+        with subprocess.Popen(
+            [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True, process_group=0
+        ) as parent:
+            assert parent.stdout is not None
+            pids += map(int, parent.stdout.readline().split())
+            (os.killpg if whole_group else os.kill)(parent.pid, signal.SIGKILL)
+        yield pids
     finally:
-        with contextlib.suppress(ProcessLookupError):  # as it should be
-            os.kill(pid, signal.SIGKILL)
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("whole_group", [False, True])
+def test_a_parent_that_is_killed_leaves_neither_the_canary_nor_whom_it_watched(whole_group: bool) -> None:
+    with killed_parent(whole_group) as (canary_pid, other, watched):
+        assert gone(canary_pid)
+        assert gone(watched)
+        os.kill(other, 0)  # it is there: nobody watches it any more
 
 
 def test_it_loads_nothing_but_the_standard_library() -> None:

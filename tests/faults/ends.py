@@ -26,7 +26,7 @@ def settle(scenario: "Scenario") -> None:
             break
     else:
         raise AssertionError("it does not come to rest")
-    for turn in range(24):  # some of them for requests that came with others, which are answered one a turn
+    for turn in range(48):  # some of them for requests that came with others, which are answered one a turn
         if turn % 8 == 0:
             scenario.clock.sleep(61 * S)
         scenario.step("turn, a minute later", scenario.turn)

@@ -64,10 +64,12 @@ class FakeSocket:
     def writable(self) -> bool:
         return self.link.writable
 
-    def recv(self, most: int) -> bytes:
+    def recv(self, most: int, flags: int = 0) -> bytes:
         network, link = self.network, self.link
         network.meanwhile()
         assert self._open, "a read of what is closed"
+        if flags == socket.MSG_PEEK and link.to_server and not link.reset:
+            return bytes(link.to_server[:most])
         if link.reset:
             link.told_error = True
             raise ConnectionResetError(errno.ECONNRESET, "reset")

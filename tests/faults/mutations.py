@@ -166,7 +166,7 @@ def reads_without_room(patch: pytest.MonkeyPatch) -> None:
 
 def never_sweeps(patch: pytest.MonkeyPatch) -> None:
     """Who says nothing is kept for ever."""
-    patch.setattr(Connections, "sweep", lambda self, heard_ns: None)
+    patch.setattr(Connections, "sweep", lambda self, heard_ns: False)
 
 
 def sweeps_who_is_unheard(patch: pytest.MonkeyPatch) -> None:
@@ -197,9 +197,20 @@ def forgets_what_was_read_with_a_request(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(HttpServer, "_serve", forgetful)
 
 
+def crowds_out_whoever_came_first(patch: pytest.MonkeyPatch) -> None:
+    """Where there are too many senders, the first is closed, silent or not."""
+    patch.setattr("real.net.missed_least", lambda clients: next(iter(clients)))
+
+
+def lets_in_any_number(patch: pytest.MonkeyPatch) -> None:
+    """Nobody is closed, however many come."""
+    patch.setattr("real.net.MOST_CLIENTS", 1 << 30)
+
+
 MUTATIONS: tuple[Mutation, ...] = (
     *(loses_the_rest_of_a_line, counts_rejected_twice, drops_a_message_when_many_wait, mixes_up_one_worker),
     *(does_half_a_message, starts_before_it_is_taken, begins_a_reply_again, answers_a_question_twice),
     *(keeps_the_descriptor_of_who_reset, keeps_the_turned_away, keeps_all_of_a_long_line, reads_without_room),
     *(never_sweeps, sweeps_who_is_unheard, answers_last, forgets_what_was_read_with_a_request),
+    *(crowds_out_whoever_came_first, lets_in_any_number),
 )

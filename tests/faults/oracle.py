@@ -15,7 +15,7 @@ from tests.faults.weather import S
 
 MOST_HEARD = 8_192 + 8_192  # of an HTTP client: a head that is not complete, and one read
 MOST_IN_A_READ = 1_024 // 40  # messages, where the inbox is bounded
-REQUEST_NS, CONNECTIONS = 10 * S, 512
+REQUEST_NS, CONNECTIONS, SENDERS = 10 * S, 512, 480
 
 
 class Oracle:
@@ -24,6 +24,7 @@ class Oracle:
     def __init__(self, network: Network, lines: Lines, known: frozenset[str] | None, tcp_port: int) -> None:
         self.network, self.lines, self.known, self._tcp = network, lines, known, tcp_port
         self.twins: dict[Link, Twin] = {}
+        self.last_ns: dict[Link, int] = {}  # when a sender was last heard
         self.rejected: Counter[str] = Counter()
         self.received = self.processed = self.bytes = self.answered = 0
         self.waiting: dict[str, deque[Said]] = {}
@@ -53,6 +54,7 @@ class Oracle:
         """The processor has read something."""
         if link.port == self._tcp:
             self.bytes += len(data)
+            self.last_ns[link] = self.network.clock.instant_ns()
             self._expect(self.twin(link).hear(data))
 
     def closed(self, link: Link) -> None:
@@ -64,12 +66,26 @@ class Oracle:
             return
         link.broken = True
         crowded = len(self.http.connections._clients) >= CONNECTIONS - 1
+        crowded = len(self.intake._clients) >= SENDERS - 1 if link.port == self._tcp else crowded
         if link.turned_away:
             assert not self.network.spares or crowded, f"{link.number}: turned away without a reason"
         elif link.port == self._tcp:
-            assert self.twin(link).cut_off, f"{link.number}: a sender is closed without a reason"
+            if not self.twin(link).cut_off:
+                assert crowded, f"{link.number}: a sender is closed without a reason"
+                self._check_least_missed(link)
+                self._expect(self.twin(link).end())
         elif not crowded:
             self._check_deadline(link)
+
+    def _check_least_missed(self, link: Link) -> None:
+        assert not link.to_server, f"{link.number}: a sender is closed that has said something unread"
+        others = [ours.link for ours in self.intake._clients]  # type: ignore[attr-defined]
+        silent = [other for other in others if not other.readable]
+        assert self._missed(link) <= min(map(self._missed, silent)), f"{link.number}: another is missed less"
+
+    def _missed(self, link: Link) -> tuple[bool, int]:
+        twin = self.twin(link)
+        return bool(twin.pending or twin.dropped), self.last_ns.get(link, link.moved_ns)
 
     def _check_deadline(self, link: Link) -> None:
         due_ns = link.moved_ns + REQUEST_NS
@@ -154,6 +170,7 @@ class Oracle:
 
     def _check_connections(self) -> None:
         intake, asking = self.intake._clients, self.http.connections._clients
+        assert len(intake) <= SENDERS
         for sender in intake.values():
             assert len(sender.line) <= LONGEST, "too much is kept of a line"
         for asker in asking.values():

@@ -26,7 +26,7 @@ from tests.faults.replies import Replies
 from tests.faults.weather import BEGIN_NS, MS, RoughClock, S, Weather
 
 TCP, HTTP = 1, 2
-CROWD_SEEDS = 400  # one of so many has more askers than may be connected
+CROWD_SEEDS = 400  # one of so many has more askers than may be connected, and another more senders
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Scenario:
         self.weather.tell = tell
         self.clock = RoughClock(self.weather)
         self.network = Network(self.weather, self.clock)
-        self.crowded = seed % CROWD_SEEDS == CROWD_SEEDS - 1
+        self.crowd_on = {CROWD_SEEDS - 1: HTTP, CROWD_SEEDS // 2 - 1: TCP}.get(seed % CROWD_SEEDS)
         self.clients: list[Client] = []
         self.born: list[Client] = []
         self.stopped, self.more = False, True
@@ -119,8 +119,10 @@ class Scenario:
         random = self.random
         stop_at = random.randint(5, 120) if random.random() < 0.25 else None
         to_come = random.choice((1, 3, 6, 10))
-        if self.crowded:
-            self.crowd()
+        if self.crowd_on == HTTP:
+            self.crowd("more than 512 askers", 530, 60)
+        elif self.crowd_on == TCP:
+            self.crowd("more than 480 senders", 560, 200)
         for step in range(random.choice((40, 90, 140))):
             draw = random.random()
             if step == stop_at:
@@ -200,12 +202,19 @@ class Scenario:
             self.stopped = self.oracle.stopping = True
             self.intake.close()
 
-    def crowd(self) -> None:
-        """Let more askers in than may be connected."""
-        self.weather.note("more than 512 askers")
-        for _ in range(530):
-            link = self.network.connect(HTTP, 500, 500)
+    def crowd(self, what: str, count: int, turns: int) -> None:
+        """Let more in than may be connected; senders may speak at once, or later."""
+        self.weather.note(what)
+        self.clock.look_ns = 1  # or a turn would be over when a few of so many have been looked at
+        for _ in range(count):
+            link = self.network.connect(self.crowd_on, 500, 500)
             assert link is not None
-            self.born.append(self.made(HTTP, link))
-        for _ in range(60):
+            client = self.made(self.crowd_on, link)
+            self.born.append(client)
+            if self.crowd_on == TCP:
+                del client.script[300:]  # enough for each of so many
+                client.stops_at = 0
+            while self.crowd_on == TCP and self.random.random() < 0.3:
+                client.act()
+        for _ in range(turns):
             self.step("turn in a crowd", self.turn)

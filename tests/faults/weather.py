@@ -42,11 +42,11 @@ class RoughClock(FakeClock):
     def __init__(self, weather: Weather) -> None:
         super().__init__(BEGIN_NS)
         self._weather = weather
-        self._look_ns = weather.random.choice((1, 100, 10 * US, 300 * US))
+        self.look_ns = weather.random.choice((1, 100, 10 * US, 300 * US))
 
     def now_ns(self) -> int:
         """Return the time, which is later each time."""
-        self._now_ns += self._look_ns
+        self._now_ns += self.look_ns
         if self._weather.pauses and self._weather.strikes("clock jump", self._weather.pauses):
             self._now_ns += self._weather.random.choice((5 * MS, 300 * MS, 11 * S, 70 * S))
         return self._now_ns

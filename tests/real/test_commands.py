@@ -2,13 +2,14 @@
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from real import Message, StateMachine
+from real.clients import MOST_CLIENTS
 from sim import Trajectory, Workload
 from sim.flags import flags_of
 
@@ -154,6 +156,25 @@ def test_a_line_by_hand_is_a_message_and_garbage_is_rejected_by_itself() -> None
     assert document["run"]["rejected"] == {"not JSON": 1}
     assert "nonsense" in document["run"]["complaints"][0]
     assert document["run"]["foreign_timestamps"] == 2
+
+
+def test_hundreds_that_connect_and_say_nothing_shut_nobody_out() -> None:
+    if not hasattr(resource, "prlimit"):
+        pytest.skip("nobody's limits can be set from outside here")
+    silent, descriptors = 700, 600
+    with serving("--work", "none") as (server, address, http), ExitStack() as stack:
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (descriptors, descriptors))
+        for _ in range(silent):
+            stack.enter_context(socket.create_connection(address, timeout=30))
+        with socket.create_connection(address, timeout=30) as client:
+            client.sendall(b'{"worker_id": "me", "payload": [{"op": "increment", "key": "a"}]}\n')
+            client.shutdown(socket.SHUT_WR)
+            assert client.recv(1) == b""
+        assert answer(http, "/workers/me")[0] == 200
+        document = ended(server)
+    run = document["run"]
+    assert (run["received"], run["rejected"]) == (1, {})
+    assert (run["clients"], run["crowded_out"]) == (silent + 1, silent + 1 - MOST_CLIENTS)
 
 
 def test_a_run_that_is_asked_to_end_finishes_what_is_queued_and_prints_its_numbers() -> None:

@@ -2,10 +2,13 @@
 
 import contextlib
 import json
+import os
+import platform
 import socket
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -252,6 +255,36 @@ def test_head_has_the_same_head_and_no_body(lab: Lab, target: str) -> None:
     assert caller.answer().document == {"status": "ok"}
 
 
+TARGETS = ("/", "/workers", "/workers/w1", "/workers/w2", "/workers/w1/x", "/metrics", "/healthz", "/workers?from=1")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"])
+def test_no_request_changes_anything(lab: Lab, method: str) -> None:
+    for target in TARGETS:
+        lab.call().say(get(target, method=method)).answer(head=method == "HEAD")
+        body = b'{"op": "set", "key": "x", "value": 7}'
+        lab.ask(get(target, f"Content-Length: {len(body)}", method=method) + body)
+    assert list(lab.router.machines) == ["w1"]
+    assert (lab.router.machines["w1"].state, lab.router.machines["w1"].messages) == ({"x": "hello"}, 1)
+
+
+def test_replies_carry_nothing_of_the_machine(lab: Lab) -> None:
+    said = [get(target, method=method) for target in TARGETS for method in ("GET", "HEAD", "POST")]
+    said += [b"nonsense\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET /" + b"a" * 9_000, get("/", "X: " + "a" * 9_000)]
+    answers = [lab.call().say(data).answer(head=data.startswith(b"HEAD")) for data in said]
+    half = lab.call().say(b"GET /")
+    lab.turns()
+    lab.pass_s(10)
+    answers.append(half.answer())
+    assert {answer.status for answer in answers} == {200, 400, 404, 405, 408, 414, 431, 505}
+    ours = {"Content-Type", "Content-Length", "Cache-Control", "Allow", "Connection"}  # no Server, no Date
+    machine = (*platform.uname()[:3], platform.python_version(), "python", str(Path.cwd()), str(os.getpid()), "real/")
+    for answer in answers:
+        assert set(answer.headers) <= ours
+        told = f"{answer.headers} {answer.body.decode()}".lower()
+        assert not [word for word in machine if word and word.lower() in told]
+
+
 @pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS", "get"])
 def test_other_methods_are_not_allowed_and_the_connection_goes_on(lab: Lab, method: str) -> None:
     caller = lab.call().say(get("/workers/w1", method=method))
@@ -454,6 +487,21 @@ def test_a_request_that_does_not_come_to_its_end_is_told_so(lab: Lab) -> None:
     assert caller.answer().status == 408
     assert caller.end() == b""
     assert (lab.http.connections.timed_out, lab.http.connections.requests) == (1, {408: 1})
+
+
+def test_a_crowd_that_is_overdue_is_closed_a_few_a_turn(lab: Lab) -> None:
+    count = 5 * connections.CLOSED_AT_ONCE // 2
+    for _ in range(count):
+        lab.call().say(b"G")
+    lab.turns(count)
+    lab.clock.sleep(11 * S)
+    closed = []
+    for _ in range(5):
+        before = lab.http.connections.timed_out
+        lab.sockets.poll()
+        closed.append(lab.http.connections.timed_out - before)
+    most = connections.CLOSED_AT_ONCE
+    assert closed == [most, most, most // 2, 0, 0]
 
 
 def test_a_kept_connection_may_be_idle_for_a_minute(lab: Lab) -> None:

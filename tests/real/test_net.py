@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from real.clients import MOST_CLIENTS, MOST_DROPPED, MOST_NONSENSE
 from real.clock import FakeClock
 from real.inbox import Inbox
 from real.loop import Loop
 from real.message import Message
-from real.net import CHUNK, LONGEST_LINE, MOST_DROPPED, MOST_NONSENSE, SHOWN_COMPLAINTS, SMALL_CHUNK, Intake
+from real.net import CHUNK, LONGEST_LINE, SHOWN_COMPLAINTS, SMALL_CHUNK, Intake
 from real.query import Queries
 from real.router import Router
 from real.sockets import Sockets
@@ -554,3 +555,19 @@ def test_a_client_that_says_nothing_costs_nothing() -> None:
     assert server.processed == list(range(20))
     assert server.intake.clients == 2
     assert not server.intake.complaints
+
+
+def test_more_silent_clients_than_there_is_room_for_keep_nobody_out() -> None:
+    with serving() as server, ExitStack() as stack:
+        silent = [stack.enter_context(client) for client in server.clients(MOST_CLIENTS)]
+        silent[0].sendall(line(0)[:20])
+        server.turns_until(lambda: server.intake.bytes == 20)
+        (late,) = server.clients(1)
+        with late:
+            late.sendall(line(1))
+            silent[0].sendall(line(0)[20:])
+            server.turns_until(lambda: len(server.tickets) == 2)
+        assert (server.intake.crowded_out, server.intake.clients) == (1, MOST_CLIENTS + 1)
+        silent[1].settimeout(30)
+        assert silent[1].recv(1) == b""
+        assert sorted(server.processed) == [0, 1]

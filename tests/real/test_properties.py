@@ -9,13 +9,14 @@ from urllib.parse import quote
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from real.clients import MOST_NONSENSE
 from real.http.connections import Client, Connections
 from real.http.reply import told
 from real.http.request import MOST_HEAD, Refused, Request, first_request
 from real.inbox import Inbox
 from real.message import MOST_ROUNDS, Message
 from real.metrics import Rows
-from real.net import CHUNK, LONGEST_LINE, MOST_NONSENSE, SMALL_CHUNK, Intake
+from real.net import CHUNK, LONGEST_LINE, SMALL_CHUNK, Intake
 from real.router import Router
 from real.sockets import READ
 from real.source import OPEN_NS

@@ -169,6 +169,7 @@ def widest() -> dict[str, Any]:
             "bytes": 12_345_678_901,
             "rejected": {"not JSON": 123_456, "not a message": 123_456},
             "cut_off": 123,
+            "crowded_out": 123_456,
             "foreign_timestamps": 123_456_789,
             "refused_s": 12_345.6,
             "complaints": ["127.0.0.1:12345, byte 1234567890: " + "x" * 200] * 3,

@@ -7,10 +7,10 @@ import pytest
 
 from real.signals import Abandoned, Stop
 
-BOTH = (signal.SIGINT, signal.SIGTERM)
+ALL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-@pytest.mark.parametrize("number", BOTH)
+@pytest.mark.parametrize("number", ALL)
 def test_the_first_signal_only_asks(number: signal.Signals) -> None:
     with Stop() as stop:
         assert not stop.requested
@@ -18,10 +18,10 @@ def test_the_first_signal_only_asks(number: signal.Signals) -> None:
         assert stop.requested
 
 
-@pytest.mark.parametrize("first", BOTH)
-@pytest.mark.parametrize("second", BOTH)
+@pytest.mark.parametrize("first", ALL)
+@pytest.mark.parametrize("second", ALL)
 def test_the_second_does_not_ask_whichever_it_is(first: signal.Signals, second: signal.Signals) -> None:
-    before = [signal.getsignal(number) for number in BOTH]
+    before = [signal.getsignal(number) for number in ALL]
     with Stop() as stop:
         signal.raise_signal(first)
         with pytest.raises(Abandoned):
@@ -29,7 +29,7 @@ def test_the_second_does_not_ask_whichever_it_is(first: signal.Signals, second: 
         assert stop.requested
         with pytest.raises(Abandoned):
             signal.raise_signal(first)
-    assert [signal.getsignal(number) for number in BOTH] == before
+    assert [signal.getsignal(number) for number in ALL] == before
 
 
 def test_who_ends_at_once_is_treated_as_one_who_pressed_ctrl_c() -> None:
@@ -37,11 +37,11 @@ def test_who_ends_at_once_is_treated_as_one_who_pressed_ctrl_c() -> None:
 
 
 def test_afterwards_signals_do_what_they_did_whatever_happened() -> None:
-    before = [signal.getsignal(number) for number in BOTH]
+    before = [signal.getsignal(number) for number in ALL]
     with suppress(ZeroDivisionError), Stop():
-        assert [signal.getsignal(number) for number in BOTH] != before
+        assert [signal.getsignal(number) for number in ALL] != before
         raise ZeroDivisionError
-    assert [signal.getsignal(number) for number in BOTH] == before
+    assert [signal.getsignal(number) for number in ALL] == before
 
 
 def test_only_the_signals_that_are_named_are_heard() -> None:
@@ -59,3 +59,13 @@ def test_each_asks_for_itself() -> None:
         assert (inner.requested, outer.requested) == (True, False)
         signal.raise_signal(signal.SIGINT)
         assert outer.requested
+
+
+def test_a_closed_terminal_is_nothing_to_whoever_was_told_to_outlive_it() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with Stop() as stop:
+            signal.raise_signal(signal.SIGHUP)
+            assert not stop.requested
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -34,12 +34,14 @@ class Reader:
     def __init__(self) -> None:
         self.heard: list[tuple[socket.socket, bytes]] = []
         self.swept_ns: list[int] = []
+        self.overdue: list[bool] = []  # whether there is more of it, from the last
 
     def ready(self, ready: socket.socket, events: int, now_ns: int) -> None:
         self.heard.append((ready, ready.recv(100)))
 
-    def sweep(self, now_ns: int) -> None:
-        self.swept_ns.append(now_ns)
+    def sweep(self, heard_ns: int) -> bool:
+        self.swept_ns.append(heard_ns)
+        return self.overdue.pop() if self.overdue else False
 
 
 class Door(Reader):
@@ -194,6 +196,22 @@ def test_owners_look_after_the_silent_ones_now_and_then() -> None:
             sockets.poll()
             clock.sleep(SWEEP_NS // 2)
         assert owner.swept_ns == [number * SWEEP_NS for number in range(5)]
+
+
+def test_an_owner_with_more_to_close_goes_on_in_the_next_turn() -> None:
+    clock = FakeClock()
+    with opened(clock) as sockets:
+        owner, idle = Reader(), Reader()
+        owner.overdue = [False, True, True]
+        for one in (owner, idle):
+            sockets.listen(ANYWHERE, one)
+        for _ in range(6):
+            sockets.poll()
+            clock.sleep(1)
+        assert owner.swept_ns == idle.swept_ns == [0, 1, 2]
+        clock.sleep(SWEEP_NS)
+        sockets.poll()
+        assert len(owner.swept_ns) == 4
 
 
 class Exhausted:

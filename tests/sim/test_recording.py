@@ -1,6 +1,7 @@
 """Recordings in every form that people have them in, and errors that name file, line and value."""
 
 import contextlib
+import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim import Workload
-from sim.recording import RecordingError, duration_ns, instant_ns, locate, read_durations, read_instants
+from sim.recording import LONGEST_LINE, RecordingError, duration_ns, instant_ns, locate, read_durations, read_instants
 
 FORMS = {
     "CSV with a header, dates with seven decimals": (
@@ -71,6 +72,51 @@ def test_files_that_are_none_are_named(tmp_path: Path) -> None:
     for path, reason in ((tmp_path / "none", "no such file"), (tmp_path, "directory"), (binary, "not UTF-8")):
         with pytest.raises(RecordingError, match=reason):
             read_instants(path)
+
+
+def test_a_line_without_an_end_is_refused_long_before_it_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "endless"
+    with file.open("wb") as sparse:
+        sparse.write(b"1.5\n2.5\n")
+        sparse.truncate(1 << 40)  # a terabyte that takes no room, and would take all memory
+    with pytest.raises(RecordingError, match=rf"endless:3: a line of more than {LONGEST_LINE} characters"):
+        read_instants(file)
+
+
+def test_the_longest_line_there_may_be_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "wide.csv"
+    file.write_text("1.5," + "x" * (LONGEST_LINE - 4) + "\n2.5,x\n")
+    assert read_instants(file)[0] == [1_500_000_000, 2_500_000_000]
+    file.write_text("1.5,x\n2.5," + "x" * (LONGEST_LINE - 3))
+    with pytest.raises(RecordingError, match=r"wide\.csv:2: a line of more than"):
+        read_instants(file)
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/null", "/dev/random"])
+def test_a_device_is_no_recording(device: str) -> None:
+    if not Path(device).exists():
+        pytest.skip("no such device here")
+    with pytest.raises(RecordingError, match=f"{device}: cannot be read: a device"):
+        read_instants(Path(device))
+
+
+def test_a_pipe_is_a_recording(tmp_path: Path) -> None:
+    out_of, into = os.pipe()
+    with open(into, "w") as writer:
+        writer.write("1.5\n2.5\n")
+    try:
+        assert read_instants(Path(f"/dev/fd/{out_of}"))[0] == [1_500_000_000, 2_500_000_000]
+    finally:
+        os.close(out_of)
+
+
+def test_lines_may_end_in_any_way_that_ends_one(tmp_path: Path) -> None:
+    file = tmp_path / "ends"
+    file.write_bytes("1\r2\r\n3\n4\x0b5\u20286\x0c\n7".encode())
+    assert read_instants(file)[0] == [number * 10**9 for number in range(1, 8)]
+    file.write_bytes("1\r2\r\n3\n4\x0b5\u20286\x0c\nbad".encode())
+    with pytest.raises(RecordingError, match=":8: 'bad'"):  # behind the form feed there is an empty line
+        read_instants(file)
 
 
 def test_a_column_is_chosen_by_name_or_number_and_a_missing_one_is_named(tmp_path: Path) -> None:
