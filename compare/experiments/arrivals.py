@@ -33,7 +33,7 @@ TRIED = (
 RULES = "Latency mean, p50, p95, p99: 5 % up to a utilization of 0.8, 10 % up to 0.95, no verdict up to 1.05."
 
 LOAD = 0.7
-MESSAGES, QUICK_MESSAGES = 1900, 300  # of each run,
+MESSAGES, QUICK_MESSAGES = 1900, 250  # of each run,
 EVEN = 3  # and this part of as many where gaps are constant: they are all alike
 BURST = 40  # service times that a burst lasts on average, and what is between two
 CONSTANT, POISSON, BURSTY, HEAVY, RECORDED = "constant gaps", "Poisson", "bursty", "heavy-tailed on/off", "recording"

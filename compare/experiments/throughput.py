@@ -37,9 +37,9 @@ RULES = (
 LOADS = (0.05, 0.25, 0.5, 0.625, 0.75, 0.825, 0.875, 0.95, 1.1, 1.5, 2.5, 5.0)
 QUICK_LOADS = (0.05, 0.5, 0.75, 0.875, 1.5, 5.0)
 # Messages a run: enough service times for the tail to show, few enough to be patient for.
-SERVICE_TIMES, QUICK_SERVICE_TIMES = 1800, 560  # length of a run below the limit
+SERVICE_TIMES, QUICK_SERVICE_TIMES = 1800, 480  # length of a run below the limit
 OVERLOADED, QUICK_OVERLOADED = 1200, 400  # messages of a run above it, and at least so many service times of arrivals:
-GROWING, QUICK_GROWING = 320, 160  # growth is counted in whole messages, which a shorter run could not tell apart
+GROWING, QUICK_GROWING = 320, 130  # growth is counted in whole messages, which a shorter run could not tell apart
 LIMIT_LOAD = 5.0
 # One run that is asked too, for the picture of the thread: its load, questions in a service time, service times.
 ASKED_LOAD, QUESTIONS, ASKED, QUICK_ASKED = 0.75, 0.2, 1200, 280

@@ -29,7 +29,7 @@ class Awake:
     def __init__(
         self, why_not: str | None, command: tuple[str, ...] = (sys.executable, "-m", "compare.machine.awake")
     ) -> None:
-        self.why_not, self._command = why_not, command
+        self.why_not, self._command, self._kept = why_not, command, 0
         self._children: list[subprocess.Popen[bytes]] = []
 
     @classmethod
@@ -49,6 +49,7 @@ class Awake:
                     self._end()
                     self.why_not = "this system does not let a process have a priority below all others"
                     break
+            self._kept = len(self._children)
         except BaseException:
             self._end()
             raise
@@ -75,7 +76,7 @@ class Awake:
 
     def document(self) -> dict[str, Any]:
         """Return what results say of it."""
-        return {"processors": len(self._children), "why_not": self.why_not}
+        return {"processors": self._kept, "why_not": self.why_not}
 
     def _turn(self, wanted: bool) -> None:
         for child in self._children if wanted else ():

@@ -136,9 +136,14 @@ def _workers(document: dict[str, Any]) -> str:
     return f"{count:,} state machines, made on first message ({more} each)"
 
 
+def _changed_nothing(run: dict[str, Any]) -> str:
+    reason = max(run["failed_by"], key=run["failed_by"].get)
+    return f"{run['failed']:,} could change nothing, most of them: {reason}"
+
+
 def _received(run: dict[str, Any]) -> list[str]:
     if "clients" not in run:
-        return [f"{run['failed']:,} could change nothing"] if run["failed"] else []
+        return [_changed_nothing(run)] if run["failed"] else []
     rejected = sum(run["rejected"].values())
     lines = [
         f"{run['received']:,} messages from {run['clients']:,} connection{'' if run['clients'] == 1 else 's'}; "
@@ -147,9 +152,10 @@ def _received(run: dict[str, Any]) -> list[str]:
         f"{run['cut_off']:,} cut off, who sent nothing but nonsense",
         f"{run['crowded_out']:,} closed to make room, the longest silent first",
         f"{run['foreign_timestamps']:,} without a timestamp of this machine's clock",
+        _changed_nothing(run),
         f"no room in the inbox for {seconds(run['refused_s'])}",
     ]
-    counted = ("cut_off", "crowded_out", "foreign_timestamps", "refused_s")
+    counted = ("cut_off", "crowded_out", "foreign_timestamps", "failed", "refused_s")
     worth_telling = (1, rejected, *(run[name] for name in counted))
     shown = [line for line, worth in zip(lines, worth_telling, strict=True) if worth]
     return shown + [complaint[:61] for complaint in run["complaints"][:3]]

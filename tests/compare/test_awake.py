@@ -61,6 +61,7 @@ def test_a_process_of_the_lowest_priority_goes_round_on_each_processor_and_only_
                     wait_until(partial(had_more, pid, before[pid]))
         pids = awake.pids
     assert all(map(is_gone, pids))
+    assert awake.document()["processors"] == len(pids)  # results are written when it is over
 
 
 @linux
