@@ -103,7 +103,7 @@ def counts(processor: Processor, asked: Recent) -> dict[str, Any]:
         "processed": processor.rows.count,
         "left": processor.left,
         "failed": failed,
-        "failed_by": {"more than 1,000 keys": crowded, "an increment of what is no number": failed - crowded},
+        "failed_by": {"more than 1,000 keys": crowded, "increment of no number": failed - crowded},
         "workers": len(router.machines),
         "asked": asked.count,
         "asked_left": 0 if processor.http is None else processor.http.asked - asked.count,

@@ -163,7 +163,7 @@ def widest() -> dict[str, Any]:
             "workers": 100_000,
             "asked_left": 123_456,
             "failed": 123_456,
-            "failed_by": {"more than 1,000 keys": 0, "an increment of what is no number": 123_456},
+            "failed_by": {"more than 1,000 keys": 0, "increment of no number": 123_456},
             "kept": 100_000,
             "percentiles": "within 0.5 %",
             "clients": 12_345,
