@@ -138,7 +138,7 @@ def _workers(document: dict[str, Any]) -> str:
 
 def _changed_nothing(run: dict[str, Any]) -> str:
     reason = max(run["failed_by"], key=run["failed_by"].get)
-    return f"{run['failed']:,} could change nothing, most of them: {reason}"
+    return f"{run['failed']:,} could change nothing, mostly {reason}"
 
 
 def _received(run: dict[str, Any]) -> list[str]:
