@@ -1,6 +1,7 @@
 """The verdict: AGREES, DIFFERS or INCONCLUSIVE, by rules that are fixed before anything is measured."""
 
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any
 
 from compare.explain.ensemble import Controlled
@@ -95,6 +96,8 @@ def word_of(numbers: Numbers, tolerance: float | None, utilization: float | None
     DIFFERS: outside the band *and* beyond the tolerance, unless the stalls that were logged explain it: then, and where
     the band is wider than twice the tolerance or there is no tolerance, INCONCLUSIVE. AGREES: otherwise.
     """
+    if not isfinite(numbers.error):  # of nothing, or by nothing: no comparison with a number is ever true of it
+        return INCONCLUSIVE, "there is no number to judge"
     off = f"{percent(numbers.error, signed=True)} off"
     if tolerance is None:
         place = "" if utilization is None else f"utilization {utilization:.2f} is close to 1: "

@@ -129,6 +129,22 @@ def test_a_run_that_finds_no_room_for_its_files_still_tells_its_numbers(tmp_path
     assert json.loads(printed)["measured"]["messages"] == 20
 
 
+def test_a_server_that_finds_no_room_for_its_trajectory_serves_on_and_says_so_at_its_end(tmp_path: Path) -> None:
+    full = Full("real --listen 127.0.0.1:0 --service-ms 1 --json", 100, "")
+    with started(limited(full, tmp_path / "out"), tmp_path / "temporary") as process:
+        assert process.stderr is not None
+        listening = process.stderr.readline().split()[-1]
+        sending = ["-m", "real.send", "--to", listening, *SENT.split()]
+        with started(sending, tmp_path / "temporary") as sender:
+            sender.communicate(timeout=LIMIT_S)
+        assert sender.returncode == 0
+        process.send_signal(signal.SIGTERM)
+        printed, complaint = complaint_of(process)
+    assert json.loads(printed)["measured"]["messages"] == 20
+    assert complaint.startswith(f"real: {tmp_path}/out/trajectory.csv")
+    assert complaint.endswith("20 rows are missing")
+
+
 def test_a_sender_that_was_cut_off_says_so_after_its_numbers(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = "{}:{}".format(*listener.getsockname())

@@ -106,8 +106,6 @@ def served_run(
     sockets.close()
     for stream in processor.streams:
         stream.finish(rows.first_arrival_ns)
-        if stream.complaint:
-            print(f"real: {stream.complaint}; {stream.unwritten:,} rows are missing", file=stderr)
     kept = rows.columns()
     return Outcome(
         described(workload, intake.received),
@@ -122,6 +120,11 @@ def served_run(
         all_metrics=rows.metrics() if rows.count > len(kept.arrival_ns) else None,
         all_queries=asked.latency if asked.count > KEPT else None,
         streamed=bool(processor.streams),
+        broken="; ".join(
+            f"{stream.complaint}; {stream.unwritten:,} rows are missing"
+            for stream in processor.streams
+            if stream.complaint
+        ),
     )
 
 

@@ -18,7 +18,7 @@ class Outcome:
     `workload` is the document's; `service_s` is None where each message had its own. `counts` is what came in, and
     what became of it. `queries` is None where none could be asked. Where the columns hold only what came last,
     `all_metrics` are the metrics of all messages, and `all_queries` the latencies of all questions. `streamed`: the
-    trajectory was written while it ran.
+    trajectory was written while it ran; `broken` says what went wrong with that, if anything did.
     """
 
     workload: dict[str, Any]
@@ -33,6 +33,7 @@ class Outcome:
     all_metrics: dict[str, Any] | None = None
     all_queries: Histogram | None = None
     streamed: bool = False
+    broken: str = ""
 
 
 def columns_of(rows: Rows, worker_numbers: Sequence[int]) -> Columns:

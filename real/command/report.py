@@ -14,6 +14,7 @@ from real.environment import environment
 from real.histogram import STATED_ERROR
 from real.recent import Columns
 from real.ticket import NOT_YET
+from sim.command import CommandError
 from sim.files import csv_text, json_text, write_text
 from sim.summary import Seconds, ratio, summary
 from sim.trajectory import Trajectory
@@ -148,6 +149,8 @@ def report(outcome: Outcome, command: str, options: Options) -> None:
         from real.command.screen import show  # noqa: PLC0415
 
         show(document)
+    if outcome.broken:
+        raise CommandError(outcome.broken)
     if failed is not None:
         raise failed
 

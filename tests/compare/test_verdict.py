@@ -1,5 +1,6 @@
 """The rules: what agrees, what differs, and that a check can fail."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -66,6 +67,12 @@ def test_by_the_rules_of_words() -> None:
     assert word_of(replace(narrow, band=(94.0, 105.0)), 0.05)[0] == INCONCLUSIVE
     # Outside of the widest band is outside.
     assert word_of(replace(narrow, measured=150.0, band=(60.0, 140.0)), 0.05)[0] == DIFFERS
+
+
+@pytest.mark.parametrize("numbers", [{"measured": math.nan}, {"predicted": math.nan}, {"measured": math.inf}])
+def test_what_is_no_number_does_not_agree(numbers: dict[str, float]) -> None:
+    word, reason = word_of(replace(Numbers(100.0, (99.0, 101.0), 100.0, 100.0), **numbers), 0.05)
+    assert (word, reason) == (INCONCLUSIVE, "there is no number to judge")
 
 
 def test_stalls_that_were_logged_and_explain_a_miss_make_it_inconclusive() -> None:
