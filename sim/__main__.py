@@ -93,6 +93,15 @@ def predict_one(
     with _progress(f"{digits(planned_messages(workload))} messages", shown=engine == MONTE_CARLO) as advance:
         prediction = predict(workload, servers, engine=engine, on_progress=advance)
     document = json_text({"schema_version": 1, "command": as_typed("sim", argv), **prediction.document()})
+    if args.json:
+        print(document, end="")
+    else:
+        from rich.console import Console  # noqa: PLC0415
+
+        from sim.screen import show  # noqa: PLC0415
+
+        show(Console(highlight=False), prediction, workload_words(args))
+    # Last: whoever has no room for files still wants to know.
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         if prediction.trajectory is not None:
@@ -102,16 +111,8 @@ def predict_one(
         from sim.plot import draw  # noqa: PLC0415 - matplotlib only where something is drawn
 
         draw(plot, workload, prediction.theory, prediction.trajectory)
-    if args.json:
-        print(document, end="")
-        return
-    from rich.console import Console  # noqa: PLC0415
-
-    from sim.screen import show  # noqa: PLC0415
-
-    show(Console(highlight=False), prediction, workload_words(args))
-    if plot is not None:
-        print(f"\nDrawn: {plot}")
+        if not args.json:
+            print(f"\nDrawn: {plot}")
 
 
 def _progress(what: str, *, shown: bool) -> AbstractContextManager[Callable[[float], object]]:

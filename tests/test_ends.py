@@ -122,11 +122,12 @@ def test_a_full_disk_is_one_line_and_what_is_whole_is_kept(full: Full, server: d
         assert len(Trajectory.read_csv(out / "trajectory.csv")) == 20
 
 
-def test_a_run_that_finds_no_room_for_its_files_still_tells_its_numbers(tmp_path: Path) -> None:
-    full = Full(f"real {LOAD} --json", 500, "")
+@pytest.mark.parametrize(("command", "told"), [("real", "measured"), ("sim", "simulated")])
+def test_who_finds_no_room_for_files_still_tells_the_numbers(command: str, told: str, tmp_path: Path) -> None:
+    full = Full(f"{command} {LOAD} --json", 500, "")
     with started(limited(full, tmp_path / "out"), tmp_path / "temporary") as process:
         printed, _ = complaint_of(process)
-    assert json.loads(printed)["measured"]["messages"] == 20
+    assert json.loads(printed)[told]["messages"] == 20
 
 
 def test_a_server_that_finds_no_room_for_its_trajectory_serves_on_and_says_so_at_its_end(tmp_path: Path) -> None:

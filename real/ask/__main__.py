@@ -141,14 +141,14 @@ def report(
         "origin_monotonic_s": origin_ns / 1e9,
     }
     made = document(command, told, asked, floor)
-    if settings.out is not None:
-        settings.out.mkdir(parents=True, exist_ok=True)
-        write_text(settings.out / "asked.csv", csv_of(asked, origin_ns))
-        write_text(settings.out / "asked.json", json_text(made))
     if settings.as_json:
         print(json_text(made), end="")
     else:
         show(made)
+    if settings.out is not None:  # last: whoever has no room for files still wants to know
+        settings.out.mkdir(parents=True, exist_ok=True)
+        write_text(settings.out / "asked.csv", csv_of(asked, origin_ns))
+        write_text(settings.out / "asked.json", json_text(made))
 
 
 def _tell(settings: Settings, text: str) -> None:

@@ -61,12 +61,12 @@ def main(argv: Sequence[str]) -> None:
             "workload": workload.describe(),
             "sent": sent,
         }
-        if out is not None:
-            write(out, workload, sender, origin_ns, document)
         if args.json:
             print(json_text(document), end="")
         else:
             show(workload, sent)
+        if out is not None:  # last: whoever has no room for files still wants to know
+            write(out, workload, sender, origin_ns, document)
     complain(sent)
 
 
