@@ -9,6 +9,7 @@ import numpy as np
 from compare.experiment import Run
 from compare.figures import draw
 from compare.metric import MEAN, THROUGHPUT
+from compare.verdict import LIMIT_TOLERANCE
 from sim import Trajectory
 from sim.palette import CALIBRATED, MEASURED, NOMINAL
 from sim.summary import Seconds
@@ -24,11 +25,16 @@ WORDS = {"sleep": "sleeping", "cpu": "computing", "mixed": "half of each"}
 
 
 def drawn(
-    directory: Path, limits: Sequence[Run], steady: Sequence[Run], most_per_s: Mapping[str, float]
+    directory: Path,
+    limits: Sequence[Run],
+    steady: Sequence[Run],
+    most_per_s: Mapping[str, float],
+    paced_per_s: Mapping[str, float],
 ) -> dict[str, str]:
     """Draw all of them: of runs that have always something to do, and of steady ones.
 
-    `most_per_s`: by label, of runs that compute, the throughput that is the most they are predicted to have.
+    By label, of runs that compute: `most_per_s`, the throughput that is the most they are predicted to have;
+    `paced_per_s`, the one that they would have had at the processor time a message of one thread.
     """
     most = [max((run for run in limits if run.case.work == work), key=_threads) for work in ("sleep", "cpu")]
     return (
@@ -37,8 +43,9 @@ def drawn(
             "throughput",
             "Where they agree, sleeping, each orange dot lies in its blue square. Where threads compute, squares are "
             "the most, from one thread as measured,\nand dots lie in them or below: only more is judged, as nobody has "
-            "calibrated what threads lose by getting in each other's way.",
-            lambda figure: _throughput(figure, limits, most_per_s),
+            "calibrated what threads lose by getting in each other's way.\nHollow: had the machine computed a message "
+            "as fast as with one thread.",
+            lambda figure: _throughput(figure, limits, most_per_s, paced_per_s),
             (10.0, 4.4),
         )
         | draw(
@@ -64,7 +71,9 @@ def _threads(run: Run) -> int:
     return run.case.threads or 1
 
 
-def _throughput(figure: "Figure", limits: Sequence[Run], most_per_s: Mapping[str, float]) -> None:
+def _throughput(
+    figure: "Figure", limits: Sequence[Run], most_per_s: Mapping[str, float], paced_per_s: Mapping[str, float]
+) -> None:
     works = list(dict.fromkeys(run.case.work for run in limits))
     panels = figure.subplots(1, len(works))
     for axes, work in zip(panels, works, strict=True):
@@ -79,6 +88,10 @@ def _throughput(figure: "Figure", limits: Sequence[Run], most_per_s: Mapping[str
             axes.vlines(count, low, high, color=CALIBRATED, lw=6, alpha=0.3)
         axes.plot(threads, predicted, "s", color=CALIBRATED, ms=9, label="predicted")
         axes.plot(threads, measured, "o", color=MEASURED, ms=5, label="measured")
+        for count, run, per_s in zip(threads, runs, measured, strict=True):
+            at_its_pace = paced_per_s.get(run.label, per_s)
+            if abs(at_its_pace / per_s - 1) > LIMIT_TOLERANCE:
+                axes.plot(count, at_its_pace, "o", color=MEASURED, mfc="none", ms=7)
         axes.set_title(WORDS[work], fontsize=10)
         axes.set_xticks(threads)
         axes.set_xlabel("threads")
