@@ -36,6 +36,10 @@ def within(what: str, measured: float, predicted: float, most: float, unit: str 
 def show(console: Console, title: str, lines: Iterable[Line]) -> bool:
     """Print lines as a table; return whether every promise was kept."""
     grid, kept = table(title, "promised", "measured", ""), True
+    words, promised, measured, word = grid.columns
+    words.min_width, word.min_width = 25, 6
+    for column, width in ((promised, 20), (measured, 22)):
+        column.no_wrap, column.max_width = False, width  # several numbers: cut at a blank none of them is
     for line in lines:
         grid.add_row(line.what, line.promised, line.measured, WORDS[line.kept])
         kept = kept and line.kept is not False
