@@ -61,6 +61,7 @@ def thread_picture(figure: "Figure", run: Run) -> None:
         above.step((instants - begin_s) * 1e3, waiting, where="post", color=color, lw=width, label=label)
     above.set_ylabel("messages waiting")
     above.set_ylim(bottom=0)
+    above.yaxis.get_major_locator().set_params(integer=True)  # nobody waits in halves
     above.set_title(f"{run.label}: {WIDTH_S * 1e3:g} ms of the thread, from {begin_s:.2f} s on")
     figure.legend(*above.get_legend_handles_labels(), loc="outside upper right", ncols=2)
     _paint_spans(below, spans(run.measured), begin_s)
