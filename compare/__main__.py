@@ -214,7 +214,8 @@ def _check_time(wanted: dict[str, Experiment], options: Options, args: argparse.
 def _run(session: Session, *, as_json: bool, check: bool) -> None:
     # SIGTERM, and a terminal that is closed, end it as Ctrl-C does: with the children, and nothing half-written.
     for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.default_int_handler)
+        if signal.getsignal(ending) is not signal.SIG_IGN:  # as it is of a terminal that is to be outlived (nohup)
+            signal.signal(ending, signal.default_int_handler)
     console = Console(stderr=as_json, highlight=False)
     try:
         summary = session.run(console)

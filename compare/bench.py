@@ -96,7 +96,7 @@ class Bench:
         """Return what is predicted from the calibration made before, or from the one made at the end."""
         known = self.afterwards[case.calibration] if afterwards else self.known(case.calibration)
         if case.threads is None:  # which compute at a pace of their own
-            case = replace(case, pace_per_s=known.pace_per_s)
+            case = replace(case, pace_per_s=known.pace_per_s, computes_s=known.computes_s)
         found = self.answering(case)
         buffers = None
         if can_be_full(case):

@@ -13,6 +13,7 @@ from scipy.stats import t as student
 
 from compare.case import Asking, Case
 from compare.machine.noise import LEAST_STALL_S, Stall
+from compare.machine.tables import CPU
 from compare.measure import ASKER_STARTS_S, Measurement
 from sim import Workload
 from sim.bands import LEAST_SAMPLES, HoldSamples, Wander
@@ -40,7 +41,8 @@ class Calibration:
     """How long a message of a kind of work and service time holds the thread.
 
     `samples` are of messages that no stall of the machine has touched, `stalled` the number of those that one has.
-    `at_s` is when it was made, on the monotonic clock. `pace_per_s`: so many rounds are a second of work that computes.
+    `at_s` is when it was made, on the monotonic clock. `pace_per_s`: so many rounds are a second of work that computes,
+    and a message took `computes_s` of the processor's time.
     """
 
     work: str
@@ -49,6 +51,7 @@ class Calibration:
     stalled: int
     at_s: float
     pace_per_s: float | None = None
+    computes_s: float | None = None
 
     @property
     def hold_s(self) -> float:
@@ -61,7 +64,7 @@ class Calibration:
         *before, last = made[-KEPT:]
         samples = wandering(last.samples.joined([one.samples for one in before]))
         stalled = sum(one.stalled for one in made[-KEPT:])
-        return cls(last.work, last.service_s, samples, stalled, last.at_s, last.pace_per_s)
+        return cls(last.work, last.service_s, samples, stalled, last.at_s, last.pace_per_s, last.computes_s)
 
     def drifted_to(self, after: "Calibration") -> bool:
         """Whether a machine is another one by `after`, and has not merely wandered: a chance of 1 % at most."""
@@ -148,7 +151,8 @@ def calibrate(work: str, service_s: float, measure: Measure, planned: tuple[Case
         alike,
     )
     stalled = int((~calm).sum() + (~rested).sum())
-    return Calibration(work, service_s, wandering(samples), stalled, back_to_back.began_s, pace_per_s)
+    computes_s = None if pace_per_s is None else float(back_to_back.tables[CPU]["cpu_s"][1:][calm].mean())
+    return Calibration(work, service_s, wandering(samples), stalled, back_to_back.began_s, pace_per_s, computes_s)
 
 
 def wandering(samples: HoldSamples) -> HoldSamples:

@@ -27,7 +27,8 @@ class Case:
     `work`, `allocate` and `state_keys` are flags of `python -m real`. `asking`: questions come over HTTP, not from the
     workload. `over_tcp`: the messages come from `python -m real.send`, with the workload's inbox on both sides.
     `threads`: not the processor but so many threads of a child process it (see `compare.machine.threads`).
-    `pace_per_s` makes computing the same work as in the calibration: so many rounds for a second.
+    `pace_per_s` makes computing the same work as in the calibration: so many rounds for a second; there a message took
+    `computes_s` of the processor's time.
     """
 
     label: str
@@ -39,11 +40,17 @@ class Case:
     over_tcp: bool = False
     threads: int | None = None
     pace_per_s: float | None = None
+    computes_s: float | None = None
 
     @property
     def calibration(self) -> tuple[str, float]:
         """The kind of work and the service time (s) that have to be calibrated for it."""
         return self.work, self.workload.service_s or 0.0
+
+    @property
+    def tells_cpu_s(self) -> bool:
+        """Whether the processor's time of each message is recorded and worth knowing."""
+        return COMPUTES.get(self.work, 0.0) > 0.0 and self.threads is None and not self.over_tcp
 
     @property
     def sleeps(self) -> bool:
@@ -73,6 +80,7 @@ class Case:
             "over_tcp": self.over_tcp,
             "threads": self.threads,
             "pace_per_s": self.pace_per_s,
+            "computes_s": self.computes_s,
         }
 
 

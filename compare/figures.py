@@ -11,7 +11,7 @@ from compare.drawing.waterfall import beginning, waterfall
 from compare.experiment import Run
 from compare.metric import MEAN
 from sim import Trajectory
-from sim.files import write_bytes
+from sim.files import write_bytes, write_figure
 from sim.palette import CALIBRATED, MEASURED, NOMINAL, STYLE
 from sim.units import percent, seconds
 
@@ -33,13 +33,12 @@ def draw(
         figure = Figure(figsize=size, layout="constrained")
         paint(figure)
         figure.supxlabel(caption, fontsize=9, color="#555555", x=0.01, ha="left")
-        lines, picture, smaller = BytesIO(), BytesIO(), BytesIO()
-        figure.savefig(lines, format="svg", metadata={"Date": None})
+        write_figure(directory / f"{name}.svg", figure, metadata={"Date": None})
+        picture, smaller = BytesIO(), BytesIO()
         figure.savefig(picture, dpi=140, format="png")
     with Image.open(picture) as drawn:
         # A few dozen colours and their shades at the edges: a third of the size, and nobody sees it.
         drawn.convert("RGB").quantize(COLORS, dither=Image.Dither.NONE).save(smaller, "png", optimize=True)
-    write_bytes(directory / f"{name}.svg", lines.getvalue())
     write_bytes(directory / f"{name}.png", smaller.getvalue())
     return {f"{name}.png": caption}
 

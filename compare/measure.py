@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from compare.case import Case
-from compare.explain.pace import TABLE
 from compare.inject import Injection
 from compare.machine.canary import Canary
 from compare.machine.children import POLL_S, Child, MeasurementError
 from compare.machine.noise import Noise, noise_of
-from compare.machine.tables import Table, read_table
+from compare.machine.tables import CPU, Table, read_table
 from sim import Trajectory
 from sim.command import as_typed
 from sim.flags import FLAGS, flags_of
@@ -89,7 +88,7 @@ def measure(case: Case, canary: Canary, injection: Injection, on_wait: OnWait = 
         ended_s = time.monotonic()
         trajectory = Trajectory.read_csv(directory / "trajectory.csv")
         # Where it computes: whose a difference is can be told by its processor time.
-        recorded = (*clients, TABLE) if case.pace_per_s is not None and not case.over_tcp else clients
+        recorded = (*clients, CPU) if case.tells_cpu_s else clients
         tables = {table: read_table(directory / f"{table}.csv") for table in recorded}
     trajectory = _at_planned_instants(case, trajectory, document, injection)
     if "asked" in tables:

@@ -156,14 +156,14 @@ class Session:
     def _write(self, done: dict[str, Entry], bench: Bench) -> Entry:
         command = self.command.replace(" --resume", "")  # which measures all of it
         own = [done[name] | {"command": command} for name in self.experiments if name in done]
-        calibrations = bench.documents()
-        others, earlier = beside(self.out, self.experiments, self.injection.described, calibrations)
+        calibrations, awake = bench.documents(), bench.awake.document()
+        others, earlier = beside(self.out, self.experiments, self.injection.described, calibrations, awake)
         entries, calibrations = [*own, *others], [*calibrations, *earlier]
         summary = {
             "schema_version": 1,
             "command": command,
             "environment": environment() | {"packages": {name: version(name) for name in PACKAGES}},
-            "awake": bench.awake.document(),
+            "awake": awake,
             "options": asdict(self.options),
             "inject": self.injection.described,
             "unfinished": [name for name in self.experiments if name not in done],

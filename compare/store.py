@@ -61,7 +61,8 @@ def read_runs(directory: Path) -> list[Run]:
 
 def kept_calibration(made: Calibration) -> dict[str, Any]:
     """Return a calibration with all its samples, as JSON has it."""
-    fields = {name: getattr(made, name) for name in ("work", "service_s", "stalled", "at_s", "pace_per_s")}
+    names = ("work", "service_s", "stalled", "at_s", "pace_per_s", "computes_s")
+    fields = {name: getattr(made, name) for name in names}
     samples = {name: getattr(made.samples, name).tolist() for name in COLUMNS}
     return fields | {"alike": made.samples.alike, "samples": samples}
 
@@ -70,7 +71,8 @@ def read_calibration(kept: dict[str, Any]) -> Calibration:
     """Return what `kept_calibration` kept; KeyError, TypeError or ValueError for anything else."""
     dispatch, processing, wakeup, woken = (np.asarray(kept["samples"][name], np.float64) for name in COLUMNS)
     samples = wandering(HoldSamples(dispatch, processing, wakeup, woken, kept["alike"]))
-    return Calibration(kept["work"], kept["service_s"], samples, kept["stalled"], kept["at_s"], kept["pace_per_s"])
+    computed = kept["pace_per_s"], kept["computes_s"]
+    return Calibration(kept["work"], kept["service_s"], samples, kept["stalled"], kept["at_s"], *computed)
 
 
 def stem_of(label: str) -> str:

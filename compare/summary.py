@@ -19,16 +19,20 @@ QUIET_UTILIZATION = 0.9  # up to which path errors are summed up
 
 
 def beside(
-    out: Path, names: Container[str], inject: str | None, calibrations: Sequence[dict[str, Any]]
+    out: Path,
+    names: Container[str],
+    inject: str | None,
+    calibrations: Sequence[dict[str, Any]],
+    awake: dict[str, Any],
 ) -> tuple[list[Entry], list[dict[str, Any]]]:
     """Return what the summary in `out` has of other experiments than `names`, and calibrations of other kinds of work.
 
     One experiment, measured again, takes nothing away from the results of all. What was made to differ on purpose
-    (`inject`) and what was not are never in one summary.
+    (`inject`) and what was not are never in one summary, nor are machines kept `awake` and not.
     """
     try:
         summary = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
-        if summary["inject"] != inject:
+        if summary["inject"] != inject or summary["awake"] != awake:
             return [], []
         named = {"command": summary["command"]}
         entries = [named | entry for entry in summary["experiments"] if entry["name"] not in names]

@@ -96,8 +96,10 @@ def word_of(numbers: Numbers, tolerance: float | None, utilization: float | None
     DIFFERS: outside the band *and* beyond the tolerance, unless the stalls that were logged explain it: then, and where
     the band is wider than twice the tolerance or there is no tolerance, INCONCLUSIVE. AGREES: otherwise.
     """
-    if not isfinite(numbers.error):  # of nothing, or by nothing: no comparison with a number is ever true of it
-        return INCONCLUSIVE, "there is no number to judge"
+    if not isfinite(numbers.predicted):
+        return INCONCLUSIVE, "nothing was predicted"
+    if not isfinite(numbers.measured):  # no comparison with a number is ever true of it
+        return DIFFERS, "what was measured is no number"
     off = f"{percent(numbers.error, signed=True)} off"
     if tolerance is None:
         place = "" if utilization is None else f"utilization {utilization:.2f} is close to 1: "

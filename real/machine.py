@@ -13,13 +13,13 @@ _IMPOSSIBLE = object()
 class StateMachine:
     """State of one worker. `work`, called with each message, is what makes processing it take time.
 
-    Of its `messages`, `failed` could change nothing, `crowded` of these because there would have been too many keys.
+    Of its `messages`, `failed` could change nothing, `over_full` of these because there would have been too many keys.
     """
 
     def __init__(self, worker_id: str, work: Work = lambda message, began_ns: None) -> None:
         self.worker_id = worker_id
         self.state: dict[str, Any] = {}
-        self.messages = self.failed = self.crowded = 0
+        self.messages = self.failed = self.over_full = 0
         self._work = work
 
     def process_message(self, message: Message, began_ns: int | None = None) -> None:
@@ -40,7 +40,7 @@ class StateMachine:
         too_many = len(self.state) + len(changes) > MOST_KEYS and len(self.state.keys() | changes.keys()) > MOST_KEYS
         if too_many or _IMPOSSIBLE in changes.values():
             self.failed += 1
-            self.crowded += too_many
+            self.over_full += too_many
         else:
             self.state.update(changes)
         self._work(message, began_ns)  # last: work that ends at an instant has nothing after it that would take time

@@ -97,7 +97,7 @@ class Intake:
             if accepted is None:
                 return
             client, peer = accepted
-            if not self._has_room_for_one_more():
+            if not self._make_room():
                 client.close()
                 return
             self._clients[client] = Client(peer, now_ns)
@@ -108,14 +108,15 @@ class Intake:
             if self.bytes > before or self.crowded_out > crowd:
                 return
 
-    def _has_room_for_one_more(self) -> bool:
-        """Whether another client may come, after closing the one that is missed least if it has to be."""
+    def _make_room(self) -> bool:
+        """Close who is missed least, if there are too many; return whether another client may come."""
         if len(self._clients) < MOST_CLIENTS:
             return True
         self.crowded_out += 1
-        silent = missed_least(self._clients)
+        now_ns = self._sockets.now_ns()
+        silent = missed_least(self._clients, now_ns)
         if silent is not None:
-            self._end(silent, self._sockets.now_ns())
+            self._end(silent, now_ns)
         return silent is not None
 
     def _has_its_turn(self, client: socket.socket, now_ns: int) -> bool:
@@ -148,7 +149,7 @@ class Intake:
             self._refused_since_ns = 0
 
     def sweep(self, heard_ns: int) -> bool:
-        """Let them be: a client may be silent for as long as it likes, and nobody needs its place."""
+        """Let them be: a client may be silent for as long as it likes, until its place is needed."""
         return False
 
     def close(self) -> None:

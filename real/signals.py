@@ -11,9 +11,8 @@ class Abandoned(KeyboardInterrupt):
 
 def ending() -> tuple[signal.Signals, ...]:
     """Return the signals that ask for an end: not the closed terminal's where someone has had it ignored (nohup)."""
-    closed = getattr(signal, "SIGHUP", None)
-    heard = closed is not None and signal.getsignal(closed) is not signal.SIG_IGN
-    return signal.SIGINT, signal.SIGTERM, *((closed,) if heard else ())
+    heard = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+    return signal.SIGINT, signal.SIGTERM, *((signal.SIGHUP,) if heard else ())
 
 
 class Stop:
@@ -40,6 +39,7 @@ class Stop:
             signal.signal(number, handler)
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
+        # A terminal that is closed may say so twice, and asks for no more by that.
+        if self.requested and number != signal.SIGHUP:
             raise Abandoned(self.lost())
         self.requested = True

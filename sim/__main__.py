@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sim.checks import MOST_SERVERS
 from sim.command import Parser, UsageError, as_typed, out_directory, run_command
-from sim.files import json_text, write_text
+from sim.files import attempted, json_text, write_text
 from sim.flags import add_workload_flags, check_predictable, complaints, workload_from, workload_words
 from sim.size import planned_messages
 from sim.units import digits
@@ -93,6 +93,19 @@ def predict_one(
     with _progress(f"{digits(planned_messages(workload))} messages", shown=engine == MONTE_CARLO) as advance:
         prediction = predict(workload, servers, engine=engine, on_progress=advance)
     document = json_text({"schema_version": 1, "command": as_typed("sim", argv), **prediction.document()})
+
+    def write() -> None:
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            if prediction.trajectory is not None:
+                prediction.trajectory.write_csv(out / "trajectory.csv")
+            write_text(out / "prediction.json", document)
+        if plot is not None and prediction.trajectory is not None:
+            from sim.plot import draw  # noqa: PLC0415 - matplotlib only where something is drawn
+
+            draw(plot, workload, prediction.theory, prediction.trajectory)
+
+    failed = attempted(write)
     if args.json:
         print(document, end="")
     else:
@@ -101,18 +114,10 @@ def predict_one(
         from sim.screen import show  # noqa: PLC0415
 
         show(Console(highlight=False), prediction, workload_words(args))
-    # Last: whoever has no room for files still wants to know.
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        if prediction.trajectory is not None:
-            prediction.trajectory.write_csv(out / "trajectory.csv")
-        write_text(out / "prediction.json", document)
-    if plot is not None and prediction.trajectory is not None:
-        from sim.plot import draw  # noqa: PLC0415 - matplotlib only where something is drawn
-
-        draw(plot, workload, prediction.theory, prediction.trajectory)
-        if not args.json:
-            print(f"\nDrawn: {plot}")
+    if failed is not None:
+        raise failed
+    if plot is not None and not args.json:
+        print(f"\nDrawn: {plot}")
 
 
 def _progress(what: str, *, shown: bool) -> AbstractContextManager[Callable[[float], object]]:

@@ -1,7 +1,6 @@
 """The figure of a sweep: latency, and beyond the limit the growth of the queue, against what was swept."""
 
 from collections.abc import Iterable, Sequence
-from io import BytesIO
 from itertools import groupby
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from sim.files import write_bytes
+from sim.files import write_figure
 from sim.palette import CALIBRATED as SIMULATED
 from sim.palette import CYCLE, NOMINAL, STYLE
 from sim.prediction import Prediction
@@ -59,9 +58,7 @@ def draw(path: Path, points: Sequence[Prediction]) -> None:
         below.set_ylim(0, max(1.05 * below.get_ylim()[1], 0.01 * highest))  # what grows by less is no growth to see
         below.set_xlim(0, 1.02 * max(_swept(curve, over_rates=over_rates).max() for curve in curves))
         figure.legend(handles=_legend(curves, colors), loc="outside upper center", ncols=4, fontsize=9)
-        picture = BytesIO()
-        figure.savefig(picture, dpi=150, format=path.suffix[1:])
-    write_bytes(path, picture.getvalue())
+        write_figure(path, figure, dpi=150)
 
 
 def _label_between(axes: Axes) -> None:

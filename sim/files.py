@@ -6,7 +6,8 @@ Standard library only.
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,24 @@ def write_bytes(path: Path, data: bytes) -> None:
         # A full disk names no file, and others the partial one, which nobody asked for.
         raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # whatever went wrong before is what counts
+            partial.unlink(missing_ok=True)
+
+
+def attempted(write: Callable[[], object]) -> OSError | None:
+    """Write, and return what went wrong: who has no room for files still wants to know the numbers, and then why."""
+    try:
+        write()
+    except OSError as error:
+        return error
+    return None
+
+
+def write_figure(path: Path, figure: Any, **how: Any) -> None:
+    """Write a figure of matplotlib's in the format that the name says, as `savefig` would."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format=path.suffix[1:], **how)
+    write_bytes(path, picture.getvalue())
 
 
 def json_text(document: Any) -> str:

@@ -1,6 +1,5 @@
 """The figure of `--plot`: queue length and latency over time, with what theory expects of them."""
 
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from sim.files import write_bytes
+from sim.files import write_figure
 from sim.nominal import Nominal
 from sim.palette import CALIBRATED as SIMULATED
 from sim.palette import NOMINAL, STYLE
@@ -35,9 +34,7 @@ def draw(path: Path, workload: Workload, theory: Nominal, trajectory: Trajectory
             f"{digits(workload.offered_rate_per_s)} messages/s ({workload.arrivals_kind}) × "
             f"{seconds(workload.service_s)} on {thread}{load}"
         )
-        picture = BytesIO()
-        figure.savefig(picture, dpi=150, format=path.suffix[1:])
-    write_bytes(path, picture.getvalue())
+        write_figure(path, figure, dpi=150)
 
 
 def _highest(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

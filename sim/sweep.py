@@ -12,7 +12,7 @@ from rich.text import Text
 
 from sim.checks import Bounds
 from sim.command import UsageError, as_typed
-from sim.files import csv_text, json_text, write_text
+from sim.files import attempted, csv_text, json_text, write_text
 from sim.flags import LEAST_RATE, check_predictable, complaints, workload_from
 from sim.prediction import COMPILED, MONTE_CARLO, Prediction, engine_for, predict
 from sim.size import is_drawable, planned_messages
@@ -48,6 +48,18 @@ def main(args: argparse.Namespace, argv: Sequence[str], *, servers: int, plot: P
             advance((number + 1) / len(workloads))
     command = as_typed("sim", argv)
     document = json_text({"schema_version": 1, "command": command, "sweep": [point.document() for point in points]})
+    failed = attempted(lambda: _write(out, plot, points, document))
+    if args.json:
+        print(document, end="")
+    else:
+        Console(highlight=False).print(Group(*_screen(points)))
+    if failed is not None:
+        raise failed
+    if plot is not None and not args.json:
+        print(f"\nDrawn: {plot}")
+
+
+def _write(out: Path | None, plot: Path | None, points: Sequence[Prediction], document: str) -> None:
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         write_text(out / "sweep.json", document)
@@ -56,12 +68,6 @@ def main(args: argparse.Namespace, argv: Sequence[str], *, servers: int, plot: P
         from sim.curves import draw  # noqa: PLC0415 - matplotlib only where something is drawn
 
         draw(plot, points)
-    if args.json:
-        print(document, end="")
-        return
-    Console(highlight=False).print(Group(*_screen(points)))
-    if plot is not None:
-        print(f"\nDrawn: {plot}")
 
 
 def _workloads(args: argparse.Namespace, servers: int) -> list[Workload]:

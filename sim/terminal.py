@@ -32,6 +32,9 @@ def indented(part: RenderableType) -> Padding:
 def progress(what: str) -> Iterator[Callable[[float], object]]:
     """Show on stderr which share is done, as it is told, and how long the rest will take; nothing if nobody watches."""
     console = Console(stderr=True)
+    if not console.is_terminal:  # where even a bar that shows nothing may leave an empty line
+        yield lambda share: None
+        return
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
@@ -39,7 +42,6 @@ def progress(what: str) -> Iterator[Callable[[float], object]]:
         TimeRemainingColumn(compact=True),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
     )
     task = bar.add_task(what, total=1.0)
     with bar:

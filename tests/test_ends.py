@@ -143,7 +143,8 @@ def test_a_server_that_finds_no_room_for_its_trajectory_serves_on_and_says_so_at
         printed, complaint = complaint_of(process)
     assert json.loads(printed)["measured"]["messages"] == 20
     assert complaint.startswith(f"real: {tmp_path}/out/trajectory.csv")
-    assert complaint.endswith("20 rows are missing")
+    assert "; 20 rows are missing; " in complaint
+    assert complaint.endswith(f"{tmp_path}/out/measurement.json: File too large")
 
 
 def test_a_sender_that_was_cut_off_says_so_after_its_numbers(tmp_path: Path) -> None:

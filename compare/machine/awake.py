@@ -1,7 +1,8 @@
 """Keep the processors awake while work sleeps: a processor that sleeps too is late, by another delay every second.
 
 A process on each of them goes round in a loop, at the priority below all others: whatever else wants the processor has
-it at once. Machines that measure latency are set up so (`idle=poll`, /dev/cpu_dma_latency: The Linux kernel's PM QoS
+it at once. (Where the system shares its processors by session or control group, that is said of its own.) Machines that
+measure latency are set up so (`idle=poll`, /dev/cpu_dma_latency: The Linux kernel's PM QoS
 interface), but that takes root, and does nothing inside of a virtual machine.
 """
 
@@ -18,6 +19,7 @@ from typing import Any, Self
 
 MOST = 16  # processors: of more, a run uses a few and nobody knows which
 _TURN, _READY = b".", b"+"
+_PATIENCE_S = 10.0
 
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 OWN_GROUPS = Path("/proc/self/cgroup")
@@ -45,9 +47,10 @@ class Awake:
                 self._children.append(child)
             for child in self._children:
                 assert child.stdout is not None
-                if child.stdout.read(1) != _READY:
+                heard, _, _ = select.select((child.stdout,), (), (), _PATIENCE_S)
+                if not heard or child.stdout.read(1) != _READY:
                     self._end()
-                    self.why_not = "this system does not let a process have a priority below all others"
+                    self.why_not = "no process could be started, or be given a priority below all others"
                     break
             self._kept = len(self._children)
         except BaseException:

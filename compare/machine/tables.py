@@ -9,6 +9,7 @@ from sim.files import csv_text, write_text
 from sim.summary import Seconds
 
 Table = dict[str, Seconds]
+CPU = "cpu"  # the table with the processor time of each message, `cpu_s`
 
 
 def read_table(path: Path) -> Table:

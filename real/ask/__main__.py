@@ -5,9 +5,7 @@ are still to come, counts from the planned instant, and measures its own floor.
 """
 
 import argparse
-import contextlib
 import gc
-import resource
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -19,10 +17,11 @@ from real.ask.answers import Asked
 from real.ask.asking import Asker
 from real.ask.floor import IDLE_PROCESSOR, floor_rate_per_s, idle_processor
 from real.ask.questions import Manner, Peer, Question, plan
+from real.clients import allow_descriptors
 from real.clock import WallClock
 from real.signals import Stop
 from sim.command import CommandError, Parser, UsageError, as_typed, out_directory, run_command
-from sim.files import write_text
+from sim.files import attempted
 from sim.values import host_and_port, whole_number
 
 EXAMPLES = """examples:
@@ -60,9 +59,7 @@ def main(argv: Sequence[str]) -> None:
         count=settings.count,
     )
     peer = reachable(settings.to)
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):  # each question that stands has a connection
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    allow_descriptors()  # each question that stands has a connection
     with Stop() as stop:
         floor: list[Asked] = []
         if settings.floor:
@@ -125,7 +122,7 @@ def report(
 ) -> None:
     """Turn the recorded instants into numbers, and show or write them."""
     # Only now: importing numpy takes longer than many an answer.
-    from real.ask.asked import csv_of, document  # noqa: PLC0415
+    from real.ask.asked import document, write  # noqa: PLC0415
     from real.ask.screen import show  # noqa: PLC0415
     from sim.files import json_text  # noqa: PLC0415
 
@@ -141,14 +138,13 @@ def report(
         "origin_monotonic_s": origin_ns / 1e9,
     }
     made = document(command, told, asked, floor)
+    failed = attempted(lambda: write(settings.out, asked, origin_ns, made))
     if settings.as_json:
         print(json_text(made), end="")
     else:
         show(made)
-    if settings.out is not None:  # last: whoever has no room for files still wants to know
-        settings.out.mkdir(parents=True, exist_ok=True)
-        write_text(settings.out / "asked.csv", csv_of(asked, origin_ns))
-        write_text(settings.out / "asked.json", json_text(made))
+    if failed is not None:
+        raise failed
 
 
 def _tell(settings: Settings, text: str) -> None:

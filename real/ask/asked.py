@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from real.ask.answers import UNKNOWN, Asked, went_back
 from real.ticket import NOT_YET
-from sim.files import csv_text
+from sim.files import csv_text, json_text, write_text
 from sim.summary import Seconds, summary
 
 COLUMNS = ("intended_s", "sent_s", "first_byte_s", "complete_s", "worker", "status")
@@ -51,6 +52,14 @@ def _latency_s(answered: Iterable[Asked]) -> Seconds:
 
 def _seconds(times_ns: Iterable[int]) -> Seconds:
     return np.array([time_ns / 1e9 for time_ns in times_ns])
+
+
+def write(out: Path | None, asked: Sequence[Asked], origin_ns: int, made: dict[str, Any]) -> None:
+    """Write what became of each question, and the document, where they are wanted."""
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        write_text(out / "asked.csv", csv_of(asked, origin_ns))
+        write_text(out / "asked.json", json_text(made))
 
 
 def csv_of(asked: Iterable[Asked], origin_ns: int) -> str:

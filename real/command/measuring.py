@@ -3,15 +3,15 @@
 import fcntl
 import gc
 import os
-import resource
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 from io import BytesIO
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, TextIO
 
+from real.clients import allow_descriptors
 from real.clock import Clock, WallClock
 from real.command.assembly import allocation, inbox_of, loop_of, messages, plans, router_for
 from real.command.options import Options
@@ -155,34 +155,27 @@ def streams_to(options: Options, origin_ns: Callable[[], int]) -> list[Stream]:
     if options.out is None:
         return []
     options.out.mkdir(parents=True, exist_ok=True)
-    path, beside = options.out / "trajectory.csv", options.out / "trajectory.queries.csv"
-    try:
-        streams = [Stream(path, origin_ns, opened=opened_alone)]
-        streams += [Stream(beside, origin_ns, sent=False, opened=opened_alone)] if options.http else []
-    except BlockingIOError:
-        raise UsageError(f"--out {options.out}: another processor writes there; give another directory") from None
+    reserve(options.out)
+    beside = options.out / "trajectory.queries.csv"
     for earlier in ("cpu.csv", *(() if options.http else (beside.name,))):
         (options.out / earlier).unlink(missing_ok=True)
-    return streams
+    streams = [Stream(options.out / "trajectory.csv", origin_ns)]
+    return [*streams, Stream(beside, origin_ns, sent=False)] if options.http else streams
 
 
-def opened_alone(path: Path) -> BinaryIO:
-    """Open a file for writing, empty; BlockingIOError if somebody writes it now: rows of two would be mixed."""
-    file = path.open("ab", buffering=0)  # emptied only once it is nobody else's
+def reserve(directory: Path) -> None:
+    """Let no other server write into a directory for as long as this process lives: rows of two would be mixed.
+
+    UsageError where another does. Where directories cannot be locked, nobody is kept from it.
+    """
+    opened = os.open(directory, os.O_RDONLY)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        file.truncate(0)
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(opened)
+        raise UsageError(f"--out {directory}: another processor writes there; give another directory") from None
     except OSError:
-        file.close()
-        raise
-    return file
-
-
-def allow_descriptors() -> None:
-    """Let this process have as many descriptors as it may: each client has one."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        os.close(opened)
 
 
 def serve_http(processor: Processor, sockets: Sockets, asked: Recent, options: Options) -> tuple[str, int]:

@@ -82,7 +82,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     output = parser.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
-    output.add_argument("--out", metavar="DIR", help="write trajectory.csv, cpu.csv and measurement.json there")
+    output.add_argument(
+        "--out",
+        metavar="DIR",
+        help="write trajectory.csv, cpu.csv and measurement.json there",
+    )
 
 
 def options_from(args: argparse.Namespace) -> Options:

@@ -94,16 +94,15 @@ def shows_progress(options: Options, stderr: TextIO) -> bool:
 def counts(processor: Processor, asked: Recent) -> dict[str, Any]:
     """Return what was received, and what became of it."""
     router = processor.loop.router
-    failed, crowded = (
-        sum(getattr(machine, count) for machine in router.machines.values()) for count in ("failed", "crowded")
-    )
+    failed = sum(machine.failed for machine in router.machines.values())
+    over_full = sum(machine.over_full for machine in router.machines.values())
     connections = processor.http.connections if processor.http else None
     return {
         "received": processor.source.received,
         "processed": processor.rows.count,
         "left": processor.left,
         "failed": failed,
-        "failed_by": {"more than 1,000 keys": crowded, "increment of no number": failed - crowded},
+        "failed_by": {"more than 1,000 keys": over_full, "increment of no number": failed - over_full},
         "workers": len(router.machines),
         "asked": asked.count,
         "asked_left": 0 if processor.http is None else processor.http.asked - asked.count,

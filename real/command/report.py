@@ -15,7 +15,7 @@ from real.histogram import STATED_ERROR
 from real.recent import Columns
 from real.ticket import NOT_YET
 from sim.command import CommandError
-from sim.files import csv_text, json_text, write_text
+from sim.files import attempted, csv_text, json_text, write_text
 from sim.summary import Seconds, ratio, summary
 from sim.trajectory import Trajectory
 
@@ -138,11 +138,8 @@ def report(outcome: Outcome, command: str, options: Options) -> None:
     queries = None if outcome.queries is None else trajectory_of(outcome.queries, outcome.origin_ns)
     measured = trajectory_of(outcome.messages, outcome.origin_ns, queries)
     document = document_of(outcome, measured, command, options)
-    text, failed = json_text(document), None
-    try:
-        write(options, outcome, measured, text)
-    except OSError as error:  # whoever has no room for files still wants to know
-        failed = error
+    text = json_text(document)
+    failed = attempted(lambda: write(options, outcome, measured, text))
     if options.as_json:
         print(text, end="")
     else:
@@ -150,7 +147,7 @@ def report(outcome: Outcome, command: str, options: Options) -> None:
 
         show(document)
     if outcome.broken:
-        raise CommandError(outcome.broken)
+        raise CommandError("; ".join([outcome.broken, *([f"{failed.filename}: {failed.strerror}"] if failed else [])]))
     if failed is not None:
         raise failed
 

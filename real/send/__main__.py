@@ -17,7 +17,7 @@ from real.send.sent import complain, show, told, write
 from real.signals import Stop
 from real.source import lead_ns
 from sim.command import CommandError, Parser, UsageError, as_typed, out_directory, run_command
-from sim.files import json_text
+from sim.files import attempted, json_text
 from sim.flags import add_workload_flags, workload_from
 from sim.values import host_and_port, whole_number
 from sim.workload import Workload
@@ -61,12 +61,13 @@ def main(argv: Sequence[str]) -> None:
             "workload": workload.describe(),
             "sent": sent,
         }
+        failed = attempted(lambda: write(out, workload, sender, origin_ns, document))
         if args.json:
             print(json_text(document), end="")
         else:
             show(workload, sent)
-        if out is not None:  # last: whoever has no room for files still wants to know
-            write(out, workload, sender, origin_ns, document)
+        if failed is not None:
+            raise failed
     complain(sent)
 
 

@@ -64,8 +64,10 @@ def summary(times_ns: list[int]) -> dict[str, float | None]:
     return {"mean": sum(ordered) / len(ordered) / NS, **percentiles}
 
 
-def write(out: Path, workload: Workload, sender: Sender, origin_ns: int, document: dict[str, Any]) -> None:
-    """Write the rows of what was sent, and the document."""
+def write(out: Path | None, workload: Workload, sender: Sender, origin_ns: int, document: dict[str, Any]) -> None:
+    """Write the rows of what was sent, and the document, where they are wanted."""
+    if out is None:
+        return
     out.mkdir(parents=True, exist_ok=True)
     planned = zip(workload.arrivals_ns, sender.sent_ns, workload.worker_numbers, strict=False)
     rows = [(at / NS, (sent - origin_ns) / NS, f"w{worker}") for at, sent, worker in planned]

@@ -33,7 +33,7 @@ def calibration(seed: int = 17, service_s: float = 0.00515, work: str = "sleep")
     return Calibration(work, 0.005, samples(seed, service_s), 0, 0.0)
 
 
-def measured(
+def measured(  # noqa: PLR0913 - the ways in which a run may differ are many
     prediction: Prediction,
     *,
     seed: int = 99,
@@ -42,11 +42,12 @@ def measured(
     stalls: tuple[Stall, ...] = (),
     given: float = 1.0,
     bursts: tuple[tuple[int, int, float], ...] = (),
+    waits_ns: int = 0,
 ) -> Measurement:
     """A run of the model as if it had been measured: as calibrated, or slower, or with a delay, or stalled.
 
     A thread that computes was `given` so many times the work that was planned. `bursts`: from which message to which
-    the machine was so many times slower.
+    the machine was so many times slower. While it processed a message it waited for `waits_ns`, computing nothing.
     """
     n = len(prediction.workload)
     # Not from the samples that the prediction was made of: a calibration is a sample too.
@@ -57,9 +58,9 @@ def measured(
         times[first:last] *= much
     holds = (
         dispatch + delay_ns,
-        np.rint(processing * times).astype(np.int64),
+        np.rint(processing * times).astype(np.int64) + waits_ns,
         wakeup + delay_ns,
-        np.rint(woken * times).astype(np.int64),
+        np.rint(woken * times).astype(np.int64) + waits_ns,
     )
     holds = with_stalls(prediction.scene, holds, stalls, sleeps=True)
     trajectory = prediction.scene.replay(holds).trajectory(prediction.trajectory.worker)
@@ -74,7 +75,7 @@ def measured(
         "run": {},
     }
     noise = Noise(float(trajectory.finish_s.max()), stalls)
-    tables = {"cpu": {"cpu_s": trajectory.processing_s}} if prediction.case.pace_per_s is not None else {}
+    tables = {"cpu": {"cpu_s": trajectory.processing_s - waits_ns / 1e9}} if prediction.case.tells_cpu_s else {}
     return Measurement(trajectory, document, noise, "python -m real", 0.0, tables, {})
 
 

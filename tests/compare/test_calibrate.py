@@ -26,7 +26,8 @@ def played(case: Case, stalls: tuple[Stall, ...] = (), hold_s: float = 0.005) ->
         finish_s.append(free_s)
     run = Trajectory.of(arrival_s.tolist(), start_s=start_s, finish_s=finish_s)
     document = {"run": {"pace_per_s": 9e6 if case.work == "cpu" else None}}
-    return Measurement(run, document, Noise(free_s, stalls), "", 0.0, {}, {})
+    tables = {"cpu": {"cpu_s": 0.9 * run.processing_s}} if case.tells_cpu_s else {}
+    return Measurement(run, document, Noise(free_s, stalls), "", 0.0, tables, {})
 
 
 def test_messages_back_to_back_tell_dispatch_and_processing_and_rare_ones_what_a_pause_costs() -> None:
@@ -47,7 +48,10 @@ def test_what_is_computed_is_the_same_work_ever_after() -> None:
         seen.append(case.pace_per_s)
         return played(case)
 
-    assert calibrate("cpu", 0.005, measure, cases("cpu", 0.005, 3.0, seed=1)).pace_per_s == 9e6
+    found = calibrate("cpu", 0.005, measure, cases("cpu", 0.005, 3.0, seed=1))
+    assert found.pace_per_s == 9e6
+    assert found.computes_s == pytest.approx(0.9 * 0.0048)
+    assert calibrate("sleep", 0.005, played, cases("sleep", 0.005, 3.0, seed=1)).computes_s is None
     assert seen == [None, 9e6]
 
 

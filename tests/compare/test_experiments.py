@@ -308,20 +308,23 @@ def test_an_experiment_that_is_measured_again_takes_nothing_away_from_the_summar
     before = {
         "command": "python -m compare all",
         "inject": None,
+        "awake": {"processors": 2, "why_not": None},
         "experiments": [{"name": "throughput"}, {"name": "work", "command": "python -m compare work"}],
         "calibrations": calibrations,
     }
     (tmp_path / "summary.json").write_text(json.dumps(before))
-    entries, known = beside(tmp_path, {"throughput": None}, None, calibrations[:1])
+    awake = before["awake"]
+    entries, known = beside(tmp_path, {"throughput": None}, None, calibrations[:1], awake)
     assert entries == [{"name": "work", "command": "python -m compare work"}]
     assert known == calibrations[1:]
-    entries, _ = beside(tmp_path, {"work": None}, None, [])
+    entries, _ = beside(tmp_path, {"work": None}, None, [], awake)
     assert entries == [{"name": "throughput", "command": "python -m compare all"}]
-    assert beside(tmp_path, {"throughput": None, "work": None}, None, []) == ([], [])
-    assert beside(tmp_path, {"throughput": None}, "service=1.05", []) == ([], [])
+    assert beside(tmp_path, {"throughput": None, "work": None}, None, [], awake) == ([], [])
+    assert beside(tmp_path, {"throughput": None}, "service=1.05", [], awake) == ([], [])
+    assert beside(tmp_path, {"throughput": None}, None, [], {"processors": 0, "why_not": "because"}) == ([], [])
     (tmp_path / "summary.json").write_text("{}")
-    assert beside(tmp_path, {"throughput": None}, None, []) == ([], [])
-    assert beside(tmp_path / "nothing", {"throughput": None}, None, []) == ([], [])
+    assert beside(tmp_path, {"throughput": None}, None, [], awake) == ([], [])
+    assert beside(tmp_path / "nothing", {"throughput": None}, None, [], awake) == ([], [])
 
 
 def test_a_calibration_is_read_back_as_it_was_kept() -> None:

@@ -199,7 +199,7 @@ def forgets_what_was_read_with_a_request(patch: pytest.MonkeyPatch) -> None:
 
 def crowds_out_whoever_came_first(patch: pytest.MonkeyPatch) -> None:
     """Where there are too many senders, the first is closed, silent or not."""
-    patch.setattr("real.net.missed_least", lambda clients: next(iter(clients)))
+    patch.setattr("real.net.missed_least", lambda clients, now_ns: next(iter(clients)))
 
 
 def lets_in_any_number(patch: pytest.MonkeyPatch) -> None:

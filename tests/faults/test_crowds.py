@@ -2,7 +2,7 @@
 
 import pytest
 
-from real.clients import MOST_CLIENTS
+from real.clients import LINE_NS, MOST_CLIENTS
 from real.http.connections import CONNECTIONS
 from real.sockets import READ
 from tests.faults.link import Link
@@ -68,6 +68,19 @@ def test_who_is_within_a_line_stays_while_anybody_is_silent(lab: Lab) -> None:
     lab.turns()
     assert lab.rows.count == MOST_CLIENTS - 6 + 5
     assert not lab.intake.rejected
+
+
+def test_half_a_line_keeps_a_place_for_a_minute_and_no_longer(lab: Lab) -> None:
+    links = crowd(lab)
+    links[0].to_server += HALF
+    lab.turns(2)
+    lab.clock.sleep(LINE_NS)
+    for link in links[1:]:
+        link.to_server += MESSAGE
+        lab.turns(2)
+    lab.connect(TCP)
+    lab.turns()
+    assert closed(links) == [0]
 
 
 def test_who_has_said_what_nobody_has_read_yet_is_not_closed(lab: Lab) -> None:

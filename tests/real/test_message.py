@@ -96,10 +96,10 @@ def test_a_worker_has_at_most_so_many_keys() -> None:
     for k in range(MOST_KEYS + 1):
         machine.process_message(Message("w0", ({"op": "increment", "key": f"k{k}"},)))
     assert len(machine.state) == MOST_KEYS
-    assert (machine.failed, machine.crowded) == (1, 1)
+    assert (machine.failed, machine.over_full) == (1, 1)
     machine.process_message(Message("w0", ({"op": "set", "key": "k0", "value": "text"},)))
     machine.process_message(Message("w0", ({"op": "increment", "key": "k0"},)))
-    assert (machine.failed, machine.crowded) == (2, 1)
+    assert (machine.failed, machine.over_full) == (2, 1)
 
 
 def test_compute_is_the_stated_recurrence() -> None:
