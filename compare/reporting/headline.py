@@ -16,17 +16,18 @@ IN_PRINT = (
 )
 
 
-def headline(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return (what it is about, the sentence), three of them."""
+def headline(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return (what it is about, the sentence that matters, what else there is to say of it), three of them."""
     entries = summary["experiments"]
-    return [
+    told: list[tuple[str, list[str]]] = [
         (
             "How good the predictions were",
-            " ".join([*predicted(summary["accuracy"]), *held(summary.get("inside_band")), IN_PRINT]),
+            [*predicted(summary["accuracy"]), *held(summary.get("inside_band")), IN_PRINT],
         ),
-        ("Where theory alone misses", " ".join(theory_alone(entries))),
-        ("What the machine did", " ".join(machine(entries, summary["calibrations"]))),
+        ("Where theory alone misses", [*theory_alone(entries)]),
+        ("What the machine did", [*machine(entries, summary["calibrations"])]),
     ]
+    return [(title, sentences[0], " ".join(sentences[1:])) for title, sentences in told]
 
 
 def predicted(accuracy: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -35,8 +36,10 @@ def predicted(accuracy: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     if not works:
         yield "No run up to a utilization of 0.9 had its latency predicted."
         return
-    told = "; ".join(f"with {work} work {_apart(accuracy[work])}" for work in works)
-    yield f"Measured against predicted on the same arrivals, in the median of runs up to a utilization of 0.9: {told}."
+    first, *others = (f"with {work} work {_apart(accuracy[work])}" for work in works)
+    yield f"Measured against predicted on the same arrivals, in the median of runs up to a utilization of 0.9: {first}."
+    if others:
+        yield f"{'; '.join(others).capitalize()}."
 
 
 def held(inside_band: Mapping[str, int] | None) -> Iterator[str]:

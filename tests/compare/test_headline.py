@@ -7,7 +7,7 @@ from tests.compare.summaries import attribution, calibration, entry, noise, poin
 
 
 def sentences(told: dict[str, Any]) -> tuple[str, str, str]:
-    first, second, third = (sentence for _, sentence in headline(told))
+    first, second, third = (f"{sentence} {rest}".strip() for _, sentence, rest in headline(told))
     return first, second, third
 
 
@@ -21,7 +21,7 @@ def test_our_accuracy_is_told_by_kind_of_work_and_fairly() -> None:
     first = sentences(summary(accuracy=accuracy))[0]
     assert first.startswith(
         "Measured against predicted on the same arrivals, in the median of runs up to a utilization of 0.9: "
-        "with sleep work 0.7 % of mean latency (5 runs); with precise work 0.4 % of mean latency and 1.1 % of p99 "
+        "with sleep work 0.7 % of mean latency (5 runs). With precise work 0.4 % of mean latency and 1.1 % of p99 "
         "(3 runs, correlation message by message 0.9999); with mixed work 2 % of mean latency (1 run). "
     )
     assert "cpu" not in first
