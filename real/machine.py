@@ -6,20 +6,22 @@ from typing import Any
 from real.message import Message
 
 Work = Callable[[Message, int | None], object]
-MOST_KEYS = 1_000
+MOST_KEYS, TOO_MANY_KEYS, NO_NUMBER = 1_000, "more than 1,000 keys", "increment of no number"
 _IMPOSSIBLE = object()
 
 
 class StateMachine:
     """State of one worker. `work`, called with each message, is what makes processing it take time.
 
-    Of its `messages`, `failed` could change nothing, `over_full` of these because there would have been too many keys.
+    Of its `messages`, `failed` could change nothing, `over_full` of these because there would have been too many keys;
+    `refused` is why the latest could not.
     """
 
     def __init__(self, worker_id: str, work: Work = lambda message, began_ns: None) -> None:
         self.worker_id = worker_id
         self.state: dict[str, Any] = {}
         self.messages = self.failed = self.over_full = 0
+        self.refused: str | None = None
         self._work = work
 
     def process_message(self, message: Message, began_ns: int | None = None) -> None:
@@ -31,18 +33,17 @@ class StateMachine:
         >>> machine.process_message(Message("w0", ({"op": "set", "key": "a", "value": "x"},)))
         >>> both = {"op": "set", "key": "b", "value": 1}, {"op": "increment", "key": "a"}
         >>> machine.process_message(Message("w0", both))
-        >>> machine.state, machine.messages, machine.failed
-        ({'a': 'x'}, 2, 1)
+        >>> machine.state, machine.messages, machine.refused
+        ({'a': 'x'}, 2, 'increment of no number')
         """
         changes = {operation["key"]: self._result(operation) for operation in message.payload}
         self.messages += 1
         # A state that can grow by a whole payload is the usual case, and is not looked through.
         too_many = len(self.state) + len(changes) > MOST_KEYS and len(self.state.keys() | changes.keys()) > MOST_KEYS
-        if too_many or _IMPOSSIBLE in changes.values():
-            self.failed += 1
-            self.over_full += too_many
-        else:
-            self.state.update(changes)
+        self.refused = TOO_MANY_KEYS if too_many else NO_NUMBER if _IMPOSSIBLE in changes.values() else None
+        self.failed += self.refused is not None
+        self.over_full += too_many
+        self.state.update({} if self.refused else changes)
         self._work(message, began_ns)  # last: work that ends at an instant has nothing after it that would take time
 
     def get_state(self) -> dict[str, Any]:

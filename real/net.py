@@ -80,6 +80,9 @@ class Intake:
         """Keep the instants of one that is finished."""
         del self._unfinished[ticket.number]
         self.rows.record(ticket)
+        refused = self._router.machines[ticket.item.worker_id].refused
+        if refused and len(self.complaints) < SHOWN_COMPLAINTS:  # where it stood nobody remembers: it was a message
+            self.complaints.append(f"message {ticket.number} of {ticket.item.worker_id:.40}: {refused}")
 
     # -- as the owner of sockets ---------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from real.environment import Pauses
 from real.http.prometheus import Counts, exposition
 from real.http.server import HttpServer
 from real.loop import Loop
+from real.machine import NO_NUMBER, TOO_MANY_KEYS
 from real.message import Message
 from real.metrics import Record
 from real.net import Intake
@@ -102,7 +103,7 @@ def counts(processor: Processor, asked: Recent) -> dict[str, Any]:
         "processed": processor.rows.count,
         "left": processor.left,
         "failed": failed,
-        "failed_by": {"more than 1,000 keys": over_full, "increment of no number": failed - over_full},
+        "failed_by": {TOO_MANY_KEYS: over_full, NO_NUMBER: failed - over_full},
         "workers": len(router.machines),
         "asked": asked.count,
         "asked_left": 0 if processor.http is None else processor.http.asked - asked.count,

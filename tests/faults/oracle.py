@@ -3,6 +3,7 @@
 from collections import Counter, deque
 from typing import Any
 
+from real.clients import LINE_NS
 from real.http.server import HttpServer
 from real.loop import Loop
 from real.net import Intake
@@ -84,8 +85,9 @@ class Oracle:
         assert self._missed(link) <= min(map(self._missed, silent)), f"{link.number}: another is missed less"
 
     def _missed(self, link: Link) -> tuple[bool, int]:
-        twin = self.twin(link)
-        return bool(twin.pending or twin.dropped), self.last_ns.get(link, link.moved_ns)
+        twin, last_ns = self.twin(link), self.last_ns.get(link, link.moved_ns)
+        lately = self.network.clock.instant_ns() - last_ns < LINE_NS
+        return bool(twin.pending or twin.dropped) and lately, last_ns
 
     def _check_deadline(self, link: Link) -> None:
         due_ns = link.moved_ns + REQUEST_NS

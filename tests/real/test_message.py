@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from real import Message, Router, StateMachine
-from real.machine import MOST_KEYS, compute
+from real.machine import MOST_KEYS, NO_NUMBER, TOO_MANY_KEYS, compute
 from real.message import MessageError, parse
 
 INCREMENT = {"op": "increment", "key": "n"}
@@ -81,14 +81,14 @@ def test_an_update_is_all_or_nothing() -> None:
         Message("w0", (INCREMENT, {"op": "increment", "key": "a"}, {"op": "set", "key": "b", "value": 1}))
     )
     assert machine.state == {"a": "text", "n": 1}
-    assert (machine.messages, machine.failed) == (2, 1)
+    assert (machine.messages, machine.failed, machine.refused) == (2, 1, NO_NUMBER)
 
 
 def test_setting_a_key_to_null_is_no_failure() -> None:
     machine = StateMachine("w0")
     machine.process_message(Message("w0", ({"op": "set", "key": "a", "value": None},)))
     assert machine.state == {"a": None}
-    assert machine.failed == 0
+    assert not machine.failed
 
 
 def test_a_worker_has_at_most_so_many_keys() -> None:
@@ -96,10 +96,12 @@ def test_a_worker_has_at_most_so_many_keys() -> None:
     for k in range(MOST_KEYS + 1):
         machine.process_message(Message("w0", ({"op": "increment", "key": f"k{k}"},)))
     assert len(machine.state) == MOST_KEYS
-    assert (machine.failed, machine.over_full) == (1, 1)
+    assert (machine.failed, machine.over_full, machine.refused) == (1, 1, TOO_MANY_KEYS)
     machine.process_message(Message("w0", ({"op": "set", "key": "k0", "value": "text"},)))
     machine.process_message(Message("w0", ({"op": "increment", "key": "k0"},)))
-    assert (machine.failed, machine.over_full) == (2, 1)
+    assert (machine.failed, machine.over_full, machine.refused) == (2, 1, NO_NUMBER)
+    machine.process_message(Message("w0", ({"op": "set", "key": "k0", "value": 1},)))
+    assert machine.refused is None
 
 
 def test_compute_is_the_stated_recurrence() -> None:

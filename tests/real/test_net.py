@@ -15,6 +15,7 @@ from real.clients import MOST_CLIENTS, MOST_DROPPED, MOST_NONSENSE
 from real.clock import FakeClock
 from real.inbox import Inbox
 from real.loop import Loop
+from real.machine import MOST_KEYS, TOO_MANY_KEYS
 from real.message import Message
 from real.net import CHUNK, LONGEST_LINE, SHOWN_COMPLAINTS, SMALL_CHUNK, Intake
 from real.query import Queries
@@ -133,6 +134,22 @@ def test_messages_of_several_clients_are_processed_in_order_of_receipt() -> None
     assert [ticket.number for ticket in server.tickets] == list(range(30))
     assert {name: machine.messages for name, machine in server.router.machines.items()} == {"w0": 15, "w1": 15}
     assert server.intake.clients == 3
+
+
+def test_messages_for_which_a_state_has_no_room_are_counted_and_shown_and_the_others_untouched() -> None:
+    with serving() as server:
+        (client,) = server.clients(1)
+        with client:
+            for number in range(MOST_KEYS // 5 + 3):
+                keys = ({"op": "set", "key": f"{number}.{key}", "value": 0} for key in range(5))
+                client.sendall(json.dumps({"worker_id": "w0", "payload": list(keys)}).encode() + b"\n")
+                server.turns_until(lambda number=number: server.intake.received == number + 1)
+            client.sendall(line(7, "w1"))
+        server.drain()
+    crowded, other = server.router.machines["w0"], server.router.machines["w1"]
+    assert (len(crowded.state), crowded.failed, crowded.over_full) == (MOST_KEYS, 3, 3)
+    assert other.state == {"k": 7}
+    assert server.intake.complaints == [f"message {number} of w0: {TOO_MANY_KEYS}" for number in (200, 201, 202)]
 
 
 THREE = line("ä", "first") + b'{"worker_id": 7}\n\r\n' + line([1, {"b": None}], "second") + line(3, "last").rstrip()
