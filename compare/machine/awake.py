@@ -11,6 +11,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,8 +19,8 @@ from types import TracebackType
 from typing import Any, Self
 
 MOST = 16  # processors: of more, a run uses a few and nobody knows which
-_TURN, _READY = b".", b"+"
-_PATIENCE_S = 10.0
+_TURN = b"."
+_PATIENCE_S, _LOOK_S = 10.0, 0.005
 
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 OWN_GROUPS = Path("/proc/self/cgroup")
@@ -42,16 +43,12 @@ class Awake:
     def __enter__(self) -> Self:
         try:
             for processor in sorted(os.sched_getaffinity(0)) if self.why_not is None else ():
-                command, pipe = (*self._command, str(processor)), subprocess.PIPE
-                child = subprocess.Popen(command, bufsize=0, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
+                command, pipe, nothing = (*self._command, str(processor)), subprocess.PIPE, subprocess.DEVNULL
+                child = subprocess.Popen(command, bufsize=0, stdin=pipe, stdout=nothing, stderr=nothing)
                 self._children.append(child)
-            for child in self._children:
-                assert child.stdout is not None
-                heard, _, _ = select.select((child.stdout,), (), (), _PATIENCE_S)
-                if not heard or child.stdout.read(1) != _READY:
-                    self._end()
-                    self.why_not = "no process could be started, or be given a priority below all others"
-                    break
+            if not all(map(_stands_back, self._children)):
+                self._end()
+                self.why_not = "no process could be started, or be given a priority below all others"
             self._kept = len(self._children)
         except BaseException:
             self._end()
@@ -92,6 +89,19 @@ class Awake:
             with child:
                 child.kill()
         self._children = []
+
+
+def _stands_back(child: subprocess.Popen[bytes]) -> bool:
+    """Wait until a process has the lowest priority; whether it ever has.
+
+    It cannot say so itself: with that priority it has no turn for as long as anybody else wants the processor.
+    """
+    give_up_s = time.monotonic() + _PATIENCE_S
+    while child.poll() is None and time.monotonic() < give_up_s:
+        if os.sched_getscheduler(child.pid) == os.SCHED_IDLE:
+            return True
+        time.sleep(_LOOK_S)
+    return False
 
 
 def why_not(control_groups: Path, own_groups: Path) -> str | None:
@@ -145,7 +155,6 @@ def main(processor: int) -> None:
     """Stay awake on a processor, at the lowest priority, when told to."""
     os.sched_setaffinity(0, {processor})
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    os.write(sys.stdout.fileno(), _READY)
     stay(sys.stdin.fileno())
 
 

@@ -46,6 +46,7 @@ def is_gone(pid: int) -> bool:
 
 
 @linux
+@pytest.mark.measuring  # it needs a machine that has processor time to spare
 def test_a_process_of_the_lowest_priority_goes_round_on_each_processor_and_only_when_told_to() -> None:
     with Awake(None) as awake:
         assert awake.document() == {"processors": len(os.sched_getaffinity(0)), "why_not": None}
